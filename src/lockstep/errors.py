@@ -1,0 +1,42 @@
+"""The errors a user can meet, told apart by whose fault they are; each has an exit status."""
+
+
+class LockstepError(Exception):
+    """Base of all. `remedy` says what to do about it; `exit_status` is what the command ends with."""
+
+    exit_status = 5
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class GuestFailure(LockstepError):
+    """The guest itself reported failure (test finisher)."""
+
+    exit_status = 1
+
+
+class UsageError(LockstepError):
+    """What was asked for cannot be done: a wrong flag, a missing file, an unfit image."""
+
+    exit_status = 2
+
+
+class Divergence(LockstepError):
+    """A replay did not match its recording: determinism leaked."""
+
+    exit_status = 3
+
+
+class BadRecording(LockstepError):
+    """The file is not a recording, is damaged, or needs another version."""
+
+    exit_status = 4
+
+
+class InternalError(LockstepError):
+    """A bug of ours. Please report it."""
+
+    exit_status = 5
