@@ -80,30 +80,27 @@ class Hart(Protocol):
     def __setattr__(self, name: str, value: Any) -> None: ...
 
 
-H = TypeVar("H")
-
-
 def sem(
-    function: Callable[Concatenate[H, P], R],
-) -> Callable[Concatenate[H, P], R]:
+    function: Callable[Concatenate[Any, P], R],
+) -> Callable[Concatenate[Any, P], R]:
     """Mark a helper semantic function; native engines inline it."""
     return _marked(function, outlined=False)
 
 
 def outlined(
-    function: Callable[Concatenate[H, P], R],
-) -> Callable[Concatenate[H, P], R]:
+    function: Callable[Concatenate[Any, P], R],
+) -> Callable[Concatenate[Any, P], R]:
     """Mark a large helper semantic function; native engines make it a function of its own."""
     return _marked(function, outlined=True)
 
 
 def _marked(
-    function: Callable[Concatenate[H, P], R], *, outlined: bool
-) -> Callable[Concatenate[H, P], R]:
-    @functools.wraps(function)
-    def call(s: H, *args: P.args, **kwargs: P.kwargs) -> R:
+    function: Callable[Concatenate[Any, P], R], *, outlined: bool
+) -> Callable[Concatenate[Any, P], R]:
+    def call(s: Any, *args: P.args, **kwargs: P.kwargs) -> R:
         assert not kwargs, "semantic functions take positional arguments"
-        result: R = s.invoke(function, args, outlined)  # type: ignore[attr-defined]
+        result: R = s.invoke(function, args, outlined)
         return result
 
+    functools.update_wrapper(call, function)
     return call
