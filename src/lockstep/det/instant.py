@@ -1,0 +1,10 @@
+"""Instants: the only clock inside is the count of instructions attempted since power-on."""
+
+from typing import Final, NewType
+
+Icount = NewType("Icount", int)
+"""A number of attempted instructions, over all harts together. Ordered, and never goes back."""
+
+START: Final = Icount(0)
+FOREVER: Final = Icount((1 << 63) - 1)
+"""Later than any instant that will be reached: the horizon of a world that has no plans."""
