@@ -31,6 +31,9 @@ class Hart(Protocol):
     @property
     def ilen(self) -> int: ...
 
+    def note_page_table(self, addr: Word) -> None:
+        """Physical `addr` holds a page-table entry that cached translations now rest on."""
+
     def const(self, value: int, width: int = 64) -> Word:
         """A literal of a definite width."""
 
@@ -45,6 +48,9 @@ class Hart(Protocol):
 
     def phys_load(self, addr: Word, size: int) -> tuple[Word, bool]:
         """A page-table read: (value, whether `addr` is main memory)."""
+
+    def insn_word(self) -> Word:
+        """The bits of this instruction (16 or 32), zero-extended: tval of illegal ones."""
 
     def trap(self, cause: int | Word, tval: int | Word) -> None:
         """Raise a synchronous exception at pc. Does not return."""
@@ -76,7 +82,7 @@ class Hart(Protocol):
     def invoke(self, function: Callable[..., Any], args: tuple[Any, ...], outlined: bool) -> Any:
         """Run a helper semantic function the engine's way."""
 
-    def __getattr__(self, name: str) -> Any: ...
+    def __getattr__(self, name: str) -> Word: ...
     def __setattr__(self, name: str, value: Any) -> None: ...
 
 
@@ -97,7 +103,7 @@ def outlined(
 def _marked(
     function: Callable[Concatenate[Any, P], R], *, outlined: bool
 ) -> Callable[Concatenate[Any, P], R]:
-    def call(s: Any, *args: P.args, **kwargs: P.kwargs) -> R:
+    def call(s: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
         assert not kwargs, "semantic functions take positional arguments"
         result: R = s.invoke(function, args, outlined)
         return result
