@@ -1,0 +1,74 @@
+"""The board on one page: what is where, and what a board may be made of.
+
+QEMU's riscv64 `virt`, so that what boots there boots here and the two can be compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+
+class Window(NamedTuple):
+    """A range of physical addresses."""
+
+    base: int
+    size: int
+
+
+FINISHER: Final = Window(0x0010_0000, 0x1000)
+RTC: Final = Window(0x0010_1000, 0x1000)
+ROM: Final = Window(0x0000_1000, 0xF000)
+CLINT: Final = Window(0x0200_0000, 0x10000)
+MSWI: Final = Window(CLINT.base, 0x4000)
+MTIMER: Final = Window(CLINT.base + 0x4000, 0x8000)
+SSWI: Final = Window(0x02F0_0000, 0x4000)
+PLIC: Final = Window(0x0C00_0000, 0x60_0000)
+UART: Final = Window(0x1000_0000, 0x100)
+DRAM_BASE: Final = 0x8000_0000
+
+PLIC_SOURCES: Final = 95
+UART_IRQ: Final = 10
+RTC_IRQ: Final = 11
+
+# Interrupt numbers of a hart: bits of mip (Priv. spec 3.1.9).
+SSIP, MSIP, STIP, MTIP, SEIP, MEIP = 1, 3, 5, 7, 9, 11
+
+TIMEBASE_HZ: Final = 10_000_000
+TICK_NS: Final = 1_000_000_000 // TIMEBASE_HZ
+UART_CLOCK_HZ: Final = 3_686_400
+CACHE_BLOCK: Final = 64
+MAX_HARTS: Final = 8
+PAGE: Final = 4096
+
+ISA_BASE: Final = "rv64i"
+ISA_LETTERS: Final = "imafdc"
+ISA_EXTENSIONS: Final = (
+    *("zicbom", "zicboz", "zicntr", "zicsr", "zifencei", "zihintpause"),
+    *("zba", "zbb", "zbs", "sstc"),
+)
+ISA_STRING: Final = f"rv64{ISA_LETTERS}_{'_'.join(ISA_EXTENSIONS)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardConfig:
+    """Everything a machine starts from. Images are contents, not names of files."""
+
+    memory: int
+    """Bytes of RAM."""
+    harts: int = 1
+    shift: int = 0
+    """An instruction takes 2**shift nanoseconds of virtual time."""
+    engine: str = "interp"
+    quantum: int = 20_000
+    bios: bytes | None = None
+    """Firmware, started in M-mode. Without it the kernel is."""
+    kernel: bytes | None = None
+    initrd: bytes | None = None
+    dtb: bytes | None = None
+    """Replaces the generated device tree."""
+    bootargs: str = ""
+    rng_seed: bytes = b""
+    """Entropy for the device tree; what it says after a reset is derived from it."""
+    kaslr: bool = False
+    """Let the kernel choose its virtual address from a seed in the device tree."""

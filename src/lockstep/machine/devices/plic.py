@@ -1,0 +1,149 @@
+"""The platform-level interrupt controller, in the layout of SiFive's and QEMU's.
+
+RISC-V PLIC specification 1.0.0. All sources are levels. Context 2h is hart h in M-mode, 2h+1 the
+same hart in S-mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from lockstep.machine.device import Device, IrqLine, reads, writes
+
+SOURCES = 95
+WORDS = 3
+MAX_PRIORITY = 7
+WORD = (1 << 32) - 1
+# Source 0 does not exist (PLIC 1.4): its bits are wired to zero.
+EXISTING = (1 << SOURCES + 1) - 2
+
+
+class PlicState(msgspec.Struct, frozen=True):
+    """Bit n of a mask is source n; bit c of `asserted` is the line to context c."""
+
+    priority: tuple[int, ...] = (0,) * (SOURCES + 1)
+    levels: int = 0
+    pending: int = 0
+    claimed: int = 0
+    enable: tuple[int, ...] = ()
+    threshold: tuple[int, ...] = ()
+    asserted: int = 0
+
+
+class Plic(Device):
+    """Gateways, priorities and one line for each context."""
+
+    State = PlicState
+    span = 0x60_0000
+    priority: list[int]
+    levels: int
+    pending: int
+    claimed: int
+    enable: list[int]
+    threshold: list[int]
+    asserted: int
+
+    def __init__(self, lines: Sequence[IrqLine]) -> None:
+        self.lines = lines
+        self.contexts = len(lines)
+        super().__init__()
+
+    def reset(self) -> None:
+        none = (0,) * self.contexts
+        self.restore(PlicState(enable=none, threshold=none))
+
+    def drive(self, source: int, level: bool) -> None:
+        """The gateway of one source: forward the first assertion, then wait for completion.
+
+        A request that was forwarded stays pending when the level drops (PLIC 1.0.0, 1.2).
+        """
+        bit = 1 << source
+        if bool(self.levels & bit) == level:
+            return
+        self.levels ^= bit
+        if level and not self.claimed & bit:
+            self.pending |= bit
+            self._update_lines()
+
+    @reads(0x0, each=((SOURCES + 1, 4),))
+    def source_priority(self, source: int) -> int:
+        """0 never interrupts; 7 is the most urgent."""
+        return self.priority[source]
+
+    @writes(0x0, each=((SOURCES + 1, 4),))
+    def set_source_priority(self, source: int, value: int) -> None:
+        """WARL, three bits."""
+        if source:
+            self.priority[source] = value & MAX_PRIORITY
+            self._update_lines()
+
+    @reads(0x1000, each=((WORDS, 4),))
+    def pending_word(self, word: int) -> int:
+        """Requests that no context has claimed."""
+        return self.pending >> 32 * word & WORD
+
+    @reads(0x2000, each=(("contexts", 0x80), (WORDS, 4)))
+    def enable_word(self, context: int, word: int) -> int:
+        """Sources this context wants to hear of."""
+        return self.enable[context] >> 32 * word & WORD
+
+    @writes(0x2000, each=(("contexts", 0x80), (WORDS, 4)))
+    def set_enable_word(self, context: int, word: int, value: int) -> None:
+        """Set 32 enable bits."""
+        kept = self.enable[context] & ~(WORD << 32 * word)
+        self.enable[context] = (kept | value << 32 * word) & EXISTING
+        self._update_lines()
+
+    @reads(0x20_0000, each=(("contexts", 0x1000),))
+    def context_threshold(self, context: int) -> int:
+        """Sources of this priority or less do not interrupt."""
+        return self.threshold[context]
+
+    @writes(0x20_0000, each=(("contexts", 0x1000),))
+    def set_context_threshold(self, context: int, value: int) -> None:
+        """WARL, three bits."""
+        self.threshold[context] = value & MAX_PRIORITY
+        self._update_lines()
+
+    @reads(0x20_0004, each=(("contexts", 0x1000),))
+    def claim(self, context: int) -> int:
+        """Take the most urgent request, the lowest number among equals; 0 if there is none.
+
+        The threshold plays no part here (PLIC 1.0.0, 8).
+        """
+        source = self._most_urgent(self.pending & self.enable[context], above=0)
+        if source:
+            self.pending &= ~(1 << source)
+            self.claimed |= 1 << source
+            self._update_lines()
+        return source
+
+    @writes(0x20_0004, each=(("contexts", 0x1000),))
+    def complete(self, context: int, value: int) -> None:
+        """Open the gateway again. Ignored for a source not enabled here (PLIC 1.0.0, 9)."""
+        bit = 1 << value if value <= SOURCES else 0
+        if not self.claimed & self.enable[context] & bit:
+            return
+        self.claimed &= ~bit
+        if self.levels & bit:
+            self.pending |= bit
+            self._update_lines()
+
+    def _most_urgent(self, candidates: int, above: int) -> int:
+        best = 0
+        while candidates:
+            source = (candidates & -candidates).bit_length() - 1
+            candidates &= candidates - 1
+            if self.priority[source] > above:
+                best, above = source, self.priority[source]
+        return best
+
+    def _update_lines(self) -> None:
+        for context, enabled in enumerate(self.enable):
+            wanted = self.pending & enabled
+            level = bool(wanted and self._most_urgent(wanted, self.threshold[context]))
+            if level != bool(self.asserted >> context & 1):
+                self.asserted ^= 1 << context
+                self.lines[context](level)

@@ -1,0 +1,237 @@
+"""A 16550A UART. Characters take no time: the transmitter is always empty again at once.
+
+National Semiconductor PC16550D. What arrives queues in a backlog, the wire, and moves into the
+receiver while that has room. The receiver's character timeout (3.5 characters of silence) has
+always just passed, so whatever is in the FIFO may interrupt.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lockstep.det.world import Outlet
+from lockstep.machine.device import Device, IrqLine, reads, writes
+
+FIFO_DEPTH = 16
+TRIGGER_LEVELS = (1, 4, 8, 14)
+
+IER_RECEIVED, IER_THR_EMPTY, IER_LINE, IER_MODEM = 1, 2, 4, 8
+IIR_NONE, IIR_LINE, IIR_RECEIVED, IIR_TIMEOUT, IIR_THR_EMPTY, IIR_MODEM = 1, 6, 4, 12, 2, 0
+IIR_FIFOS = 0xC0
+FCR_ENABLE, FCR_CLEAR_RECEIVER = 1, 2
+LCR_DIVISOR = 0x80
+MCR_LOOP = 0x10
+LSR_DATA, LSR_OVERRUN, LSR_TRANSMITTER_IDLE = 0x01, 0x02, 0x60
+MSR_CTS, MSR_DSR, MSR_RI, MSR_DCD = 0x10, 0x20, 0x40, 0x80
+
+# Sloppy drivers use wider accesses; like QEMU's, every size reaches the one register at its offset.
+ANY = (1, 2, 4, 8)
+
+
+class Uart16550State(msgspec.Struct, frozen=True):
+    """Registers under their data sheet's names; `wire` is input the receiver had no room for."""
+
+    divisor: int = 12
+    ier: int = 0
+    fcr: int = 0
+    lcr: int = 0
+    mcr: int = 0
+    msr_delta: int = 0
+    scr: int = 0
+    overrun: bool = False
+    thr_empty: bool = False
+    fifo: bytes = b""
+    wire: bytes = b""
+
+
+class Uart16550(Device):
+    """The serial port of the board."""
+
+    State = Uart16550State
+    span = 0x100
+    reserved_sizes = ANY
+    divisor: int
+    ier: int
+    fcr: int
+    lcr: int
+    mcr: int
+    msr_delta: int
+    scr: int
+    overrun: bool
+    thr_empty: bool
+    fifo: bytearray
+    wire: bytearray
+
+    def __init__(self, outlet: Outlet, line: IrqLine) -> None:
+        self.outlet = outlet
+        self.line = line
+        super().__init__()
+
+    def receive(self, data: bytes) -> None:
+        self.wire += data
+        self._fill()
+        self._update_line()
+
+    @reads(0, *ANY)
+    def rbr(self) -> int:
+        """The oldest character received, or 0; the divisor's low byte under DLAB."""
+        if self.lcr & LCR_DIVISOR:
+            return self.divisor & 0xFF
+        value = self.fifo.pop(0) if self.fifo else 0
+        self._fill()
+        self._update_line()
+        return value
+
+    @writes(0, *ANY)
+    def thr(self, value: int) -> None:
+        """Transmit a character; the divisor's low byte under DLAB."""
+        value &= 0xFF
+        if self.lcr & LCR_DIVISOR:
+            self.divisor = self.divisor & 0xFF00 | value
+            return
+        if self.mcr & MCR_LOOP:
+            self._loop_back(value)
+        else:
+            self.outlet.emit(bytes((value,)))
+        self.thr_empty = True
+        self._update_line()
+
+    @reads(1, *ANY)
+    def interrupt_enable(self) -> int:
+        """IER; the divisor's high byte under DLAB."""
+        return self.divisor >> 8 if self.lcr & LCR_DIVISOR else self.ier
+
+    @writes(1, *ANY)
+    def set_interrupt_enable(self, value: int) -> None:
+        """IER: enabling the transmitter's interrupt raises it, the THR being empty."""
+        value &= 0xFF
+        if self.lcr & LCR_DIVISOR:
+            self.divisor = self.divisor & 0xFF | value << 8
+            return
+        if value & ~self.ier & IER_THR_EMPTY:
+            self.thr_empty = True
+        self.ier = value & 0x0F
+        self._fill()
+        self._update_line()
+
+    @reads(2, *ANY)
+    def iir(self) -> int:
+        """The most urgent interrupt. Reading clears a THR-empty interrupt if that is it."""
+        source = self._most_urgent()
+        if source == IIR_THR_EMPTY:
+            self.thr_empty = False
+            self._update_line()
+        return source | (IIR_FIFOS if self.fcr & FCR_ENABLE else 0)
+
+    @writes(2, *ANY)
+    def set_fifo_control(self, value: int) -> None:
+        """FCR: switching the FIFOs on or off, or asking so, empties the receiver.
+
+        The transmitter has nothing to clear. What is still on the wire stays there for now: a
+        driver that clears several times in a row does not eat input meant for later.
+        """
+        if (value ^ self.fcr) & FCR_ENABLE or value & FCR_CLEAR_RECEIVER:
+            self.fifo.clear()
+        # PC16550D 8.4: bits 7 and 6 are written only while bit 0 is 1.
+        self.fcr = value & (0xC0 | FCR_ENABLE) if value & FCR_ENABLE else 0
+        self._update_line()
+
+    @reads(3, *ANY)
+    def line_control(self) -> int:
+        """LCR. Word length, parity and break mean nothing here; DLAB does."""
+        return self.lcr
+
+    @writes(3, *ANY)
+    def set_line_control(self, value: int) -> None:
+        """LCR."""
+        self.lcr = value & 0xFF
+
+    @reads(4, *ANY)
+    def modem_control(self) -> int:
+        """MCR."""
+        return self.mcr
+
+    @writes(4, *ANY)
+    def set_modem_control(self, value: int) -> None:
+        """MCR; in loop mode its outputs are the modem status inputs."""
+        before = self._modem_lines()
+        self.mcr = value & 0x1F
+        after = self._modem_lines()
+        changed = before ^ after
+        # Ring counts only its trailing edge (PC16550D 8.9).
+        if after & MSR_RI:
+            changed &= ~MSR_RI
+        self.msr_delta |= changed >> 4
+        self._fill()
+        self._update_line()
+
+    @reads(5, *ANY)
+    def lsr(self) -> int:
+        """LSR; reading clears the overrun error."""
+        self._fill()
+        value = LSR_TRANSMITTER_IDLE | (LSR_DATA if self.fifo else 0)
+        if self.overrun:
+            value |= LSR_OVERRUN
+            self.overrun = False
+        self._update_line()
+        return value
+
+    @reads(6, *ANY)
+    def msr(self) -> int:
+        """MSR; reading clears what has changed since the last time."""
+        value = self._modem_lines() | self.msr_delta
+        self.msr_delta = 0
+        self._update_line()
+        return value
+
+    @reads(7, *ANY)
+    def scratch(self) -> int:
+        """SCR."""
+        return self.scr
+
+    @writes(7, *ANY)
+    def set_scratch(self, value: int) -> None:
+        """SCR."""
+        self.scr = value & 0xFF
+
+    def _depth(self) -> int:
+        return FIFO_DEPTH if self.fcr & FCR_ENABLE else 1
+
+    def _fill(self) -> None:
+        """Move what fits from the wire into the receiver. Loop mode disconnects the wire."""
+        if self.wire and not self.mcr & MCR_LOOP:
+            room = self._depth() - len(self.fifo)
+            self.fifo += self.wire[:room]
+            del self.wire[:room]
+
+    def _loop_back(self, value: int) -> None:
+        if len(self.fifo) < self._depth():
+            self.fifo.append(value)
+            return
+        self.overrun = True
+        # PC16550D 8.5: without FIFOs the new character overwrites the old one; a full FIFO stays.
+        if not self.fcr & FCR_ENABLE:
+            self.fifo[0] = value
+
+    def _modem_lines(self) -> int:
+        """Carrier, ready and clear to send; in loop mode OUT2, OUT1, DTR and RTS."""
+        if not self.mcr & MCR_LOOP:
+            return MSR_DCD | MSR_DSR | MSR_CTS
+        dtr, rts, out1, out2 = (self.mcr >> n & 1 for n in range(4))
+        return out2 * MSR_DCD | out1 * MSR_RI | dtr * MSR_DSR | rts * MSR_CTS
+
+    def _most_urgent(self) -> int:
+        """PC16550D table IV."""
+        if self.overrun and self.ier & IER_LINE:
+            return IIR_LINE
+        if self.fifo and self.ier & IER_RECEIVED:
+            full = not self.fcr & FCR_ENABLE or len(self.fifo) >= TRIGGER_LEVELS[self.fcr >> 6]
+            return IIR_RECEIVED if full else IIR_TIMEOUT
+        if self.thr_empty and self.ier & IER_THR_EMPTY:
+            return IIR_THR_EMPTY
+        if self.msr_delta and self.ier & IER_MODEM:
+            return IIR_MODEM
+        return IIR_NONE
+
+    def _update_line(self) -> None:
+        self.line(self._most_urgent() != IIR_NONE)

@@ -1,0 +1,239 @@
+"""The device tree: the board as the firmware and the kernel are told of it.
+
+Bindings as in Linux's Documentation/devicetree/bindings; names and addresses as QEMU's `virt`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Union
+
+import fdt
+
+from lockstep.errors import UsageError
+from lockstep.machine import board
+from lockstep.machine.board import BoardConfig, Window
+
+Plain = int | str | bytes | Sequence[int] | Sequence[str] | None
+Value = Union[Plain, "Tree"]
+Tree = Mapping[str, Value]
+"""A node: properties and, where the value is a mapping, child nodes."""
+
+PLIC_PHANDLE = 1
+SYSCON_PHANDLE = 2
+FIRST_CPU_PHANDLE = 16
+
+
+class Initrd(NamedTuple):
+    """Where the initial file system lies."""
+
+    start: int
+    end: int
+
+
+def make_dtb(config: BoardConfig, initrd: Initrd | None, seed: bytes) -> bytes:
+    """The flattened tree for this boot: generated, or the given one with this boot's `chosen`."""
+    if config.dtb is not None:
+        return _amended(config, initrd)
+    tree = fdt.FDT()
+    _grow(tree.root, _machine(config) | {"chosen": _chosen(config, initrd, seed)})
+    return _flattened(tree)
+
+
+def _amended(config: BoardConfig, initrd: Initrd | None) -> bytes:
+    """A blob from the user is taken as it is, but for what this boot adds to it."""
+    try:
+        tree = fdt.parse_dtb(config.dtb)
+    except Exception as error:  # The parser raises whatever its struct calls run into.
+        raise UsageError(
+            f"the device tree blob cannot be read: {error}",
+            remedy="compile it with dtc -O dtb",
+        ) from error
+    added: dict[str, Value] = {}
+    if config.bootargs:
+        added["bootargs"] = config.bootargs
+    if initrd is not None:
+        added |= _initrd_range(initrd)
+    if not added:
+        return bytes(config.dtb or b"")
+    chosen = tree.get_node("/chosen", create=True)
+    for name in added:
+        chosen.remove_property(name)
+    _grow(chosen, added)
+    return _flattened(tree)
+
+
+def _chosen(config: BoardConfig, initrd: Initrd | None, seed: bytes) -> dict[str, Value]:
+    chosen: dict[str, Value] = {"stdout-path": f"/soc/serial@{board.UART.base:x}"}
+    if config.bootargs:
+        chosen["bootargs"] = config.bootargs
+    if initrd is not None:
+        chosen |= _initrd_range(initrd)
+    if seed:
+        chosen["rng-seed"] = seed
+    if seed and config.kaslr:
+        chosen["kaslr-seed"] = hashlib.sha256(b"kaslr-seed" + seed).digest()[:8]
+    return chosen
+
+
+def _initrd_range(initrd: Initrd) -> dict[str, Value]:
+    return {
+        "linux,initrd-start": _cells(initrd.start),
+        "linux,initrd-end": _cells(initrd.end),
+    }
+
+
+def _machine(config: BoardConfig) -> dict[str, Value]:
+    return {
+        "#address-cells": 2,
+        "#size-cells": 2,
+        "compatible": "riscv-virtio",
+        "model": "riscv-virtio,qemu",
+        "aliases": {"serial0": f"/soc/serial@{board.UART.base:x}"},
+        f"memory@{board.DRAM_BASE:x}": {
+            "device_type": "memory",
+            "reg": _cells(board.DRAM_BASE, config.memory),
+        },
+        "cpus": _cpus(config.harts),
+        "soc": _soc(config.harts),
+        "poweroff": _syscon("syscon-poweroff", 0x5555),
+        "reboot": _syscon("syscon-reboot", 0x7777),
+    }
+
+
+def _cpus(harts: int) -> dict[str, Value]:
+    cpus: dict[str, Value] = {
+        "#address-cells": 1,
+        "#size-cells": 0,
+        "timebase-frequency": board.TIMEBASE_HZ,
+    }
+    cores: dict[str, Value] = {}
+    for hart in range(harts):
+        phandle = FIRST_CPU_PHANDLE + 2 * hart
+        cpus[f"cpu@{hart:x}"] = _cpu(hart, phandle)
+        cores[f"core{hart}"] = {"cpu": phandle}
+    return cpus | {"cpu-map": {"cluster0": cores}}
+
+
+def _cpu(hart: int, phandle: int) -> Tree:
+    return {
+        "phandle": phandle,
+        "device_type": "cpu",
+        "reg": hart,
+        "status": "okay",
+        "compatible": "riscv",
+        "riscv,isa": board.ISA_STRING,
+        "riscv,isa-base": board.ISA_BASE,
+        "riscv,isa-extensions": (*board.ISA_LETTERS, *board.ISA_EXTENSIONS),
+        "riscv,cbom-block-size": board.CACHE_BLOCK,
+        "riscv,cboz-block-size": board.CACHE_BLOCK,
+        "mmu-type": "riscv,sv57",
+        "interrupt-controller": {
+            "#interrupt-cells": 1,
+            "interrupt-controller": None,
+            "compatible": "riscv,cpu-intc",
+            "phandle": phandle + 1,
+        },
+    }
+
+
+def _soc(harts: int) -> Tree:
+    return {
+        "#address-cells": 2,
+        "#size-cells": 2,
+        "compatible": "simple-bus",
+        "ranges": None,
+        **_node("test", board.FINISHER, _finisher()),
+        **_node("rtc", board.RTC, _wired("google,goldfish-rtc", board.RTC_IRQ)),
+        **_node("clint", board.CLINT, _clint(harts)),
+        **_node("sswi", board.SSWI, _sswi(harts)),
+        **_node("plic", board.PLIC, _plic(harts)),
+        **_node("serial", board.UART, _serial()),
+    }
+
+
+def _node(name: str, window: Window, rest: Tree) -> dict[str, Value]:
+    return {f"{name}@{window.base:x}": {"reg": _cells(*window), **rest}}
+
+
+def _wired(compatible: str, irq: int) -> dict[str, Value]:
+    return {"compatible": compatible, "interrupts": irq, "interrupt-parent": PLIC_PHANDLE}
+
+
+def _serial() -> Tree:
+    return {**_wired("ns16550a", board.UART_IRQ), "clock-frequency": board.UART_CLOCK_HZ}
+
+
+def _finisher() -> Tree:
+    return {"compatible": ("sifive,test1", "sifive,test0", "syscon"), "phandle": SYSCON_PHANDLE}
+
+
+def _syscon(compatible: str, value: int) -> Tree:
+    return {"compatible": compatible, "regmap": SYSCON_PHANDLE, "offset": 0, "value": value}
+
+
+def _clint(harts: int) -> Tree:
+    return {
+        "compatible": ("sifive,clint0", "riscv,clint0"),
+        "interrupts-extended": _hart_lines(harts, board.MSIP, board.MTIP),
+    }
+
+
+def _sswi(harts: int) -> Tree:
+    return {
+        "compatible": "riscv,aclint-sswi",
+        "interrupts-extended": _hart_lines(harts, board.SSIP),
+        "interrupt-controller": None,
+        "#interrupt-cells": 0,
+    }
+
+
+def _plic(harts: int) -> Tree:
+    return {
+        "compatible": ("sifive,plic-1.0.0", "riscv,plic0"),
+        "phandle": PLIC_PHANDLE,
+        "riscv,ndev": board.PLIC_SOURCES,
+        "interrupts-extended": _hart_lines(harts, board.MEIP, board.SEIP),
+        "interrupt-controller": None,
+        "#address-cells": 0,
+        "#interrupt-cells": 1,
+    }
+
+
+def _hart_lines(harts: int, *bits: int) -> tuple[int, ...]:
+    """For each hart its interrupt controller's phandle with each of these interrupt numbers."""
+    intcs = (FIRST_CPU_PHANDLE + 2 * hart + 1 for hart in range(harts))
+    return tuple(cell for intc in intcs for bit in bits for cell in (intc, bit))
+
+
+def _cells(*values: int) -> tuple[int, ...]:
+    """64-bit numbers as pairs of 32-bit cells."""
+    return tuple(half for value in values for half in (value >> 32, value & 0xFFFF_FFFF))
+
+
+def _grow(node: fdt.Node, tree: Tree) -> None:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            child = fdt.Node(name)
+            _grow(child, value)
+            node.append(child)
+        else:
+            node.append(_property(name, value))
+
+
+def _property(name: str, value: Plain) -> object:
+    if value is None:
+        return fdt.Property(name)
+    if isinstance(value, bytes):
+        return fdt.PropBytes(name, data=value)
+    values = (value,) if isinstance(value, int | str) else value
+    return fdt.PropBytes(name, data=b"".join(map(_encoded, values)))
+
+
+def _encoded(value: int | str) -> bytes:
+    return value.to_bytes(4, "big") if isinstance(value, int) else value.encode() + b"\0"
+
+
+def _flattened(tree: fdt.FDT) -> bytes:
+    return bytes(tree.to_dtb(version=17, last_comp_version=16, boot_cpuid_phys=0))

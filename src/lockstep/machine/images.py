@@ -1,0 +1,151 @@
+"""What an image is: ELF, Linux `Image`, gzip or EFI zboot around one of them, or raw bytes."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import zstandard
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+
+from lockstep.errors import UsageError
+
+UNPACKED_LIMIT: Final = 1 << 30
+"""No kernel is larger than this; a decompression bomb is."""
+
+_OTHER_KERNELS: Final = (
+    (0x38, b"ARMd", "an arm64 kernel"),
+    (0x38, b"\xcd\x23\x82\x81", "a LoongArch kernel"),
+    (0x202, b"HdrS", "an x86 kernel"),
+    (0x24, b"\x18\x28\x6f\x01", "a 32-bit ARM kernel"),
+    (0x00, b"\x27\x05\x19\x56", "a U-Boot image"),
+)
+
+
+class Segment(NamedTuple):
+    """Bytes for a place in memory, which takes `extent` bytes there: the rest is zeros."""
+
+    address: int
+    data: bytes
+    extent: int
+
+
+class Fixed(NamedTuple):
+    """An image that says itself where it goes (ELF)."""
+
+    segments: tuple[Segment, ...]
+    entry: int
+
+
+class Movable(NamedTuple):
+    """An image that runs where it is put (raw, Linux `Image`); it needs `extent` bytes there."""
+
+    data: bytes
+    extent: int
+
+
+Image = Fixed | Movable
+
+
+def parse_image(name: str, data: bytes) -> Image:
+    """Find out what `data` is. `name` is what the user knows it by: "kernel", "firmware"."""
+    if not data:
+        raise UsageError(f"the {name} is empty", remedy="check the file's name and size")
+    if data[:2] == b"\x1f\x8b":
+        return parse_image(name, _gunzipped(name, data))
+    if data[:2] == b"MZ" and data[4:8] == b"zimg":
+        return parse_image(name, _unpacked_zboot(name, data))
+    if data[:4] == b"\x7fELF":
+        return _parse_elf(name, data)
+    if data[0x38:0x3C] == b"RSC\x05":
+        return _parse_linux(name, data)
+    for offset, magic, what in _OTHER_KERNELS:
+        if data[offset : offset + len(magic)] == magic:
+            raise UsageError(f"the {name} is {what}", remedy="this machine runs riscv64 code")
+    if data[:2] == b"MZ":
+        raise UsageError(
+            f"the {name} is an EFI program for another machine or without a kernel in it",
+            remedy="give a riscv64 Linux Image, an ELF file or raw code",
+        )
+    return Movable(data, len(data))
+
+
+def _parse_linux(name: str, data: bytes) -> Movable:
+    """Linux's Documentation/arch/riscv/boot-image-header.rst."""
+    image_size, flags = struct.unpack_from("<QQ", data, 16)
+    if flags & 1:
+        raise UsageError(
+            f"the {name} is a big-endian kernel", remedy="this machine is little-endian"
+        )
+    return Movable(data, max(image_size, len(data)))
+
+
+def _parse_elf(name: str, data: bytes) -> Fixed:
+    try:
+        elf = ELFFile(io.BytesIO(data))
+        _check_machine(name, elf)
+        headers = [s.header for s in elf.iter_segments() if s["p_type"] == "PT_LOAD"]
+        entry = elf["e_entry"]
+    except (ELFError, ValueError, struct.error) as error:
+        raise UsageError(f"the {name} is a damaged ELF file: {error}") from error
+    headers = [header for header in headers if header["p_memsz"]]
+    if not headers:
+        raise UsageError(
+            f"the {name} is an ELF file with nothing to load in it",
+            remedy="give the linked program, not an object file",
+        )
+    segments = tuple(_segment(name, data, header) for header in headers)
+    for header in headers:
+        # The entry point is a virtual address; at reset there are only physical ones.
+        if header["p_vaddr"] <= elf["e_entry"] < header["p_vaddr"] + header["p_memsz"]:
+            entry = elf["e_entry"] - header["p_vaddr"] + header["p_paddr"]
+    return Fixed(segments, entry)
+
+
+def _check_machine(name: str, elf: ELFFile) -> None:
+    if elf["e_machine"] != "EM_RISCV" or elf.elfclass != 64 or not elf.little_endian:
+        raise UsageError(
+            f"the {name} is an ELF file for {elf.get_machine_arch()}, {elf.elfclass} bits",
+            remedy="this machine runs little-endian riscv64 code",
+        )
+
+
+def _segment(name: str, data: bytes, header: Mapping[str, int]) -> Segment:
+    start, size = header["p_offset"], header["p_filesz"]
+    content = data[start : start + size]
+    if len(content) != size or size > header["p_memsz"]:
+        raise UsageError(f"the {name} is a damaged ELF file: a segment is cut short")
+    return Segment(header["p_paddr"], content, header["p_memsz"])
+
+
+def _gunzipped(name: str, data: bytes) -> bytes:
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        unpacked = inflater.decompress(data, UNPACKED_LIMIT)
+    except zlib.error as error:
+        raise UsageError(f"the {name} is a damaged gzip file: {error}") from error
+    if not inflater.eof:
+        raise UsageError(f"the {name} is a gzip file that is cut short or enormous")
+    return unpacked
+
+
+def _unpacked_zboot(name: str, data: bytes) -> bytes:
+    """Linux's drivers/firmware/efi/libstub/zboot-header.S."""
+    offset, size = struct.unpack_from("<II", data, 8)
+    method = data[24:56].split(b"\0")[0]
+    payload = data[offset : offset + size]
+    if method == b"gzip":
+        return _gunzipped(name, payload)
+    if method in (b"zstd", b"zstd22"):
+        try:
+            return zstandard.ZstdDecompressor().decompress(payload, UNPACKED_LIMIT)
+        except zstandard.ZstdError as error:
+            raise UsageError(f"the {name} is a damaged EFI kernel: {error}") from error
+    raise UsageError(
+        f"the {name} is an EFI kernel packed with {method.decode('ascii', 'replace')}",
+        remedy="build it with gzip or zstd, or give the unpacked Image",
+    )

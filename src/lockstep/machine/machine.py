@@ -1,0 +1,220 @@
+"""The machine: harts, RAM, bus and devices as one thing that runs when told and hears when told.
+
+It owns no thread, takes no lock, and knows neither what is recorded nor who listens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from lockstep.det.state import Digests, canonical_bytes, digest
+from lockstep.det.world import Arrival, Outlet
+from lockstep.errors import InternalError
+from lockstep.machine import board
+from lockstep.machine.board import BoardConfig
+from lockstep.machine.bus import Bus
+from lockstep.machine.device import Device, IrqLine
+from lockstep.machine.devices.aclint import Mswi, Mtimer, Sswi
+from lockstep.machine.devices.finisher import FAIL, PASS, RESET, Finisher
+from lockstep.machine.devices.goldfish_rtc import GoldfishRtc
+from lockstep.machine.devices.plic import Plic
+from lockstep.machine.devices.rom import Rom
+from lockstep.machine.devices.uart16550 import Uart16550
+from lockstep.machine.dtb import make_dtb
+from lockstep.machine.loader import plan_boot
+from lockstep.machine.processor import Processor, Timebase
+from lockstep.machine.ramdigest import Memory, RamDigest
+
+A1, A2 = 11, 12
+
+PowerKind = Literal["poweroff", "reboot", "fail", "quit"]
+
+# What the outside may ask of the power button, by the words of the "power" port.
+POWER_REQUESTS: dict[bytes, PowerKind] = {
+    b"shutdown": "poweroff",
+    b"reset": "reboot",
+    b"quit": "quit",
+}
+# What the guest may ask of the test finisher.
+FINISHES: dict[int, PowerKind] = {PASS: "poweroff", FAIL: "fail", RESET: "reboot"}
+
+
+class PowerEvent(msgspec.Struct, frozen=True):
+    """The machine ended, or wants to start again."""
+
+    kind: PowerKind
+    code: int = 0
+
+
+class MachineState(msgspec.Struct, frozen=True):
+    """A whole machine. Devices are canonical bytes of their states; pages of zeros are left out."""
+
+    cpu: Any
+    devices: dict[str, bytes]
+    pages: dict[int, bytes]
+    resets: int
+    power: PowerEvent | None
+
+
+class Machine:
+    """A board with its images in place, ready to run from reset.
+
+    `power` is None while it runs. When the guest or the power button ends it, `power` says how, and
+    the run ends at that very instruction; `reset` starts it again.
+    """
+
+    def __init__(
+        self,
+        config: BoardConfig,
+        cpu: Processor,
+        ram: Memory,
+        bus: Bus,
+        outlet_for: Callable[[str], Outlet],
+    ) -> None:
+        self.config = config
+        self.cpu = cpu
+        self.ram = ram
+        self.bus = bus
+        self.power: PowerEvent | None = None
+        self.resets = 0
+        self._ram_digest = RamDigest(ram)
+        self.devices = self._make_devices(outlet_for)
+        self._start()
+
+    def _make_devices(self, outlet_for: Callable[[str], Outlet]) -> dict[str, Device]:
+        """All devices by name, attached to the bus and wired to each other."""
+        cpu, harts = self.cpu, range(self.config.harts)
+        plic = Plic([self._line(h, bit) for h in harts for bit in (board.MEIP, board.SEIP)])
+        self.rom = Rom()
+        placed: list[tuple[str, board.Window, Device]] = [
+            ("rom", board.ROM, self.rom),
+            ("finisher", board.FINISHER, Finisher(self._finish)),
+            ("rtc", board.RTC, self._make_rtc(outlet_for("rtc"), plic)),
+            ("mswi", board.MSWI, Mswi([self._line(h, board.MSIP) for h in harts])),
+            ("mtimer", board.MTIMER, Mtimer(Timebase(cpu), len(harts))),
+            ("sswi", board.SSWI, Sswi([self._line(h, board.SSIP) for h in harts])),
+            ("plic", board.PLIC, plic),
+            ("serial0", board.UART, Uart16550(outlet_for("serial0"), _wire(plic, board.UART_IRQ))),
+        ]
+        for _, window, device in placed:
+            self.bus.attach(window.base, device)
+        return {name: device for name, _, device in placed}
+
+    def _make_rtc(self, outlet: Outlet, plic: Plic) -> GoldfishRtc:
+        cpu = self.cpu
+        # A deadline that comes nearer ends the period, so that the next one is cut to it.
+        return GoldfishRtc(
+            outlet, _wire(plic, board.RTC_IRQ), lambda: cpu.virtual_ns, cpu.request_stop
+        )
+
+    def _line(self, hart: int, bit: int) -> IrqLine:
+        set_irq = self.cpu.set_irq
+        return lambda level: set_irq(hart, bit, level)
+
+    def _start(self) -> None:
+        """Put the images in place and the harts at their first instruction."""
+        boot = plan_boot(
+            self.config, lambda initrd: make_dtb(self.config, initrd, self._boot_seed())
+        )
+        for _, segment in boot.placed:
+            # What the image says is zero (.bss) was not zero after a reset otherwise.
+            padding = bytes(segment.extent - len(segment.data)) if self.resets else b""
+            self.ram.write(segment.address, segment.data + padding)
+        self.rom.contents = boot.rom
+        self.cpu.reset(boot.entry, {A1: boot.dtb, A2: boot.info})
+
+    def _boot_seed(self) -> bytes:
+        """The device tree's entropy: the configured one at power-on, derived from it afterwards."""
+        seed = self.config.rng_seed
+        if not seed or not self.resets:
+            return seed
+        return hashlib.shake_256(seed + self.resets.to_bytes(8, "little")).digest(len(seed))
+
+    def reset(self) -> None:
+        """Start again. RAM keeps what the images do not overwrite; time goes on."""
+        self.resets += 1
+        self.power = None
+        for device in self.devices.values():
+            device.reset()
+        self._start()
+
+    def deliver(self, arrival: Arrival) -> None:
+        """Something from outside takes effect, between two instructions."""
+        port, data = arrival
+        if port == "power":
+            self._press(data)
+        elif port == "warp":
+            self._warp(data)
+        elif port in self.devices:
+            self.devices[port].receive(data)
+        else:
+            raise InternalError(f"something arrived at port {port!r}, which this machine lacks")
+
+    def _press(self, request: bytes) -> None:
+        if request not in POWER_REQUESTS:
+            raise InternalError(f"the power button does not know {request!r}")
+        self.power = PowerEvent(POWER_REQUESTS[request])
+
+    def _warp(self, data: bytes) -> None:
+        """Virtual time jumps: by as many ns as `data` says, or to the next deadline."""
+        if data:
+            self.cpu.warp(int.from_bytes(data, "little"))
+        else:
+            deadline = self.next_deadline_ns
+            if deadline is not None and deadline > self.cpu.virtual_ns:
+                self.cpu.warp(deadline - self.cpu.virtual_ns)
+        self.run_timers()
+
+    def _finish(self, command: int, code: int) -> None:
+        self.power = PowerEvent(FINISHES[command], code)
+        self.cpu.request_stop()
+
+    @property
+    def deadline_ns(self) -> int | None:
+        """The virtual time of the earliest device timer: `run_timers` must be called then."""
+        deadlines = [d.deadline_ns for d in self.devices.values() if d.deadline_ns is not None]
+        return min(deadlines, default=None)
+
+    @property
+    def next_deadline_ns(self) -> int | None:
+        """The earliest virtual time at which a timer does anything, the harts' own included."""
+        both = (self.deadline_ns, self.cpu.next_deadline_ns())
+        return min((d for d in both if d is not None), default=None)
+
+    def run_timers(self) -> None:
+        """Run the device timers that are due, in the order of the board."""
+        now = self.cpu.virtual_ns
+        for device in self.devices.values():
+            if device.deadline_ns is not None and device.deadline_ns <= now:
+                device.run_timers(now)
+
+    def digests(self) -> Digests:
+        """What the machine is now, part by part. Time and resets count as a device, "board"."""
+        devices = {name: digest(device.save()) for name, device in self.devices.items()}
+        devices["board"] = digest((self.cpu.icount, self.cpu.virtual_ns, self.resets, self.power))
+        harts = [digest(dict(self.cpu.hart_fields(h))) for h in range(self.config.harts)]
+        return Digests(harts=harts, devices=devices, ram=self._ram_digest.update())
+
+    def save(self) -> MachineState:
+        """Everything, sharing nothing that can change."""
+        devices = {name: canonical_bytes(device.save()) for name, device in self.devices.items()}
+        return MachineState(
+            self.cpu.save(), devices, self._ram_digest.contents(), self.resets, self.power
+        )
+
+    def restore(self, state: MachineState) -> None:
+        """Become what `state` says; it must come from a machine of the same configuration."""
+        self._ram_digest.restore(state.pages)
+        for name, device in self.devices.items():
+            device.restore(msgspec.msgpack.decode(state.devices[name], type=device.State))
+        self.resets = state.resets
+        self.power = state.power
+        self.cpu.restore(state.cpu)
+
+
+def _wire(plic: Plic, source: int) -> IrqLine:
+    return lambda level: plic.drive(source, level)

@@ -1,0 +1,52 @@
+"""What a machine asks of the cpu floor, and the ACLINT's view of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from lockstep.machine.board import TICK_NS
+
+
+class HartTimer(Protocol):
+    """The part of a hart that a device may touch."""
+
+    mtimecmp: int
+
+
+class Processor(Protocol):
+    """All harts together. `lockstep.cpu.engine.Cpu` is one."""
+
+    @property
+    def icount(self) -> int: ...
+    @property
+    def virtual_ns(self) -> int: ...
+    @property
+    def harts(self) -> Sequence[HartTimer]: ...
+    def request_stop(self) -> None: ...
+    def warp(self, ns: int) -> None: ...
+    def next_deadline_ns(self) -> int | None: ...
+    def set_irq(self, hart: int, bit: int, level: bool) -> None: ...
+    def reset(self, pc: int, regs: Mapping[int, int]) -> None: ...
+    def save(self) -> Any: ...
+    def restore(self, state: Any) -> None: ...
+    def hart_fields(self, hart: int) -> Mapping[str, int]: ...
+
+
+class Timebase:
+    """Time in ticks and the comparators, as MTIMER shows them."""
+
+    def __init__(self, cpu: Processor) -> None:
+        self._cpu = cpu
+
+    def ticks(self) -> int:
+        return self._cpu.virtual_ns // TICK_NS
+
+    def set_ticks(self, value: int) -> None:
+        """Ignored: time is a function of the instruction count."""
+
+    def compare(self, hart: int) -> int:
+        return self._cpu.harts[hart].mtimecmp
+
+    def set_compare(self, hart: int, value: int) -> None:
+        self._cpu.harts[hart].mtimecmp = value
