@@ -6,13 +6,11 @@ nothing. All demand natural alignment.
 
 from __future__ import annotations
 
+from lockstep.isa.privileged import LOAD_MISALIGNED, STORE_MISALIGNED
 from lockstep.isa.sem import Hart, sem
 from lockstep.isa.state import NO_RESERVATION
 from lockstep.isa.table import insn
 from lockstep.isa.values import Word
-
-LOAD_MISALIGNED = 4
-STORE_MISALIGNED = 6
 
 
 @sem
