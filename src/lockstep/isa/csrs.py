@@ -12,7 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from lockstep.isa.interrupts import pending
+from lockstep.isa.counters import (
+    counter_enabled,
+    read_cycle,
+    read_instret,
+    read_time,
+    write_countinhibit,
+    write_cycle,
+    write_instret,
+)
 from lockstep.isa.pmp import ADDRESS_MASK, pmp_legal_config, pmp_locked
 from lockstep.isa.privileged import (
     ALL_INTERRUPTS,
@@ -20,50 +28,29 @@ from lockstep.isa.privileged import (
     ILLEGAL_INSTRUCTION,
     MACHINE,
     SEIP,
-    SSIP,
     STATUS_FS,
-    STATUS_MIE,
-    STATUS_MPIE,
-    STATUS_MPP,
-    STATUS_MPRV,
-    STATUS_MXR,
-    STATUS_SD,
-    STATUS_SIE,
-    STATUS_SPIE,
-    STATUS_SPP,
-    STATUS_SUM,
-    STATUS_TSR,
     STATUS_TVM,
-    STATUS_TW,
-    STATUS_UXL,
-    STIP,
     SUPERVISOR_INTERRUPTS,
-    USER,
 )
 from lockstep.isa.sem import Hart, outlined, sem
 from lockstep.isa.state import PMP_ENTRIES
+from lockstep.isa.status import (
+    read_mip,
+    read_mstatus,
+    read_sie,
+    read_sip,
+    read_sstatus,
+    write_mip,
+    write_mstatus,
+    write_sie,
+    write_sip,
+    write_sstatus,
+)
 from lockstep.isa.values import Word
 
 _MIP: Final = 0x344
 _ALL: Final = (1 << 64) - 1
 _LOW_32: Final = (1 << 32) - 1
-
-_SSTATUS_WRITABLE: Final = (
-    STATUS_SIE | STATUS_SPIE | STATUS_SPP | STATUS_FS | STATUS_SUM | STATUS_MXR
-)
-_SSTATUS_VISIBLE: Final = _SSTATUS_WRITABLE | STATUS_UXL
-_MSTATUS_WRITABLE: Final = (
-    _SSTATUS_WRITABLE
-    | STATUS_MIE
-    | STATUS_MPIE
-    | STATUS_MPP
-    | STATUS_MPRV
-    | STATUS_TVM
-    | STATUS_TW
-    | STATUS_TSR
-)
-_STATUS_OF_ACCESSES: Final = STATUS_MPRV | STATUS_MPP | STATUS_SUM | STATUS_MXR
-_STATUS_ENABLES: Final = STATUS_SIE | STATUS_MIE
 
 # The exceptions that can happen below M: all but ECALL from M, and the reserved 10 and 14 (3.1.8).
 _DELEGABLE: Final = 0xB3FF
@@ -71,9 +58,6 @@ _DELEGABLE: Final = 0xB3FF
 # FIOM, CBIE, CBCFE, CBZE (3.1.18, 4.1.10); PBMTE and ADUE are zero: neither is implemented.
 _SENVCFG_WRITABLE: Final = 0xF1
 _CBIE: Final = 3 << 4
-
-_CY: Final = 1 << 0
-_IR: Final = 1 << 2
 
 _MISA: Final = (2 << 62) | sum(1 << ord(letter) - ord("A") for letter in "IMAFDCSU")
 
@@ -89,14 +73,6 @@ def _anyone(s: Hart, csr: Word) -> bool:
 @sem
 def _fp_on(s: Hart, csr: Word) -> bool:
     return (s.mstatus & STATUS_FS) != 0
-
-
-@sem
-def _counter_enabled(s: Hart, csr: Word) -> bool:
-    """Priv. 3.1.11, 4.1.5: mcounteren opens a counter to S, and both registers to U."""
-    index = csr & 31
-    below_machine = s.priv == MACHINE or s.mcounteren.bit(index)
-    return below_machine and (s.priv != USER or s.scounteren.bit(index))
 
 
 @sem
@@ -137,143 +113,6 @@ def _write_frm(s: Hart, csr: Word, value: Word) -> None:
 def _write_fcsr(s: Hart, csr: Word, value: Word) -> None:
     s.fcsr = value & 0xFF
     s.mstatus = s.mstatus | STATUS_FS
-
-
-# Counters (3.1.10 to 3.1.12). Stored is the difference to what the engine counts anyway.
-
-
-@sem
-def _cycles_counted(s: Hart) -> Word:
-    return s.const(0) if (s.mcountinhibit & _CY) != 0 else s.executed()
-
-
-@sem
-def _retired_counted(s: Hart) -> Word:
-    return s.const(0) if (s.mcountinhibit & _IR) != 0 else s.executed() - s.exceptions
-
-
-@sem
-def _read_cycle(s: Hart, csr: Word) -> Word:
-    return s.mcycle_offset + _cycles_counted(s)
-
-
-@sem
-def _read_instret(s: Hart, csr: Word) -> Word:
-    return s.minstret_offset + _retired_counted(s)
-
-
-@sem
-def _write_cycle(s: Hart, csr: Word, value: Word) -> None:
-    """The value is what the next instruction reads (3.1.10): this one is not counted on top."""
-    s.mcycle_offset = value - _cycles_counted(s) - _step(s, _CY)
-
-
-@sem
-def _write_instret(s: Hart, csr: Word, value: Word) -> None:
-    s.minstret_offset = value - _retired_counted(s) - _step(s, _IR)
-
-
-@sem
-def _step(s: Hart, inhibit: int) -> Word:
-    """What the instruction being executed adds to a counter."""
-    return s.const(0) if (s.mcountinhibit & inhibit) != 0 else s.const(1)
-
-
-@sem
-def _write_countinhibit(s: Hart, csr: Word, value: Word) -> None:
-    """A counter stops, or goes on, from the value it would have after this instruction."""
-    cycles = _read_cycle(s, csr) + _step(s, _CY)
-    retired = _read_instret(s, csr) + _step(s, _IR)
-    s.mcountinhibit = value & (_CY | _IR)
-    _write_cycle(s, csr, cycles)
-    _write_instret(s, csr, retired)
-
-
-@sem
-def _read_time(s: Hart, csr: Word) -> Word:
-    return s.time()
-
-
-# Status (3.1.6, 4.1.1).
-
-
-@sem
-def _with_sd(s: Hart, status: Word) -> Word:
-    """SD summarises FS; VS and XS do not exist (3.1.6.6)."""
-    dirty = (s.mstatus & STATUS_FS) == STATUS_FS
-    return status | (s.const(STATUS_SD) if dirty else s.const(0))
-
-
-@sem
-def _read_mstatus(s: Hart, csr: Word) -> Word:
-    return _with_sd(s, s.mstatus)
-
-
-@sem
-def _write_mstatus(s: Hart, csr: Word, value: Word) -> None:
-    if value.field(12, 11) == 2:
-        value = (value & ~STATUS_MPP) | (s.mstatus & STATUS_MPP)
-    _set_status(s, value, _MSTATUS_WRITABLE)
-
-
-@sem
-def _read_sstatus(s: Hart, csr: Word) -> Word:
-    return _with_sd(s, s.mstatus & _SSTATUS_VISIBLE)
-
-
-@sem
-def _write_sstatus(s: Hart, csr: Word, value: Word) -> None:
-    _set_status(s, value, _SSTATUS_WRITABLE)
-
-
-@sem
-def _set_status(s: Hart, value: Word, writable: int) -> None:
-    """Resync only for what may change the next boundary: kernels toggle SIE all the time."""
-    old = s.mstatus
-    new = (old & ~writable) | (value & writable)
-    s.mstatus = new
-    if (((old ^ new) & _STATUS_OF_ACCESSES) | (new & ~old & _STATUS_ENABLES)) != 0:
-        s.resync()
-
-
-# Interrupts (3.1.9, 4.1.3).
-
-
-@sem
-def _read_sie(s: Hart, csr: Word) -> Word:
-    return s.mie & s.mideleg
-
-
-@sem
-def _write_sie(s: Hart, csr: Word, value: Word) -> None:
-    s.mie = (s.mie & ~s.mideleg) | (value & s.mideleg)
-    s.resync()
-
-
-@sem
-def _read_mip(s: Hart, csr: Word) -> Word:
-    return pending(s)
-
-
-@sem
-def _write_mip(s: Hart, csr: Word, value: Word) -> None:
-    """SSIP, SEIP and, while it does not follow stimecmp, STIP; the others are the devices'."""
-    soft = s.const(SEIP) if (s.menvcfg & ENVCFG_STCE) != 0 else s.const(SEIP | STIP)
-    s.mip = (s.mip & ~SSIP) | (value & SSIP)
-    s.mip_soft = (s.mip_soft & ~soft) | (value & soft)
-    s.resync()
-
-
-@sem
-def _read_sip(s: Hart, csr: Word) -> Word:
-    return pending(s) & s.mideleg
-
-
-@sem
-def _write_sip(s: Hart, csr: Word, value: Word) -> None:
-    writable = s.mideleg & SSIP
-    s.mip = (s.mip & ~writable) | (value & writable)
-    s.resync()
 
 
 # Vectors (3.1.7, 4.1.2), environment, timer, translation, protection.
@@ -381,8 +220,8 @@ def _zero(number: int, name: str, count: int = 1) -> Csr:
 
 # What is used most comes first, for the reference engine's sake.
 CSRS: Final[tuple[Csr, ...]] = (
-    Csr(0x100, "sstatus", read=_read_sstatus, write=_write_sstatus),
-    Csr(0x104, "sie", read=_read_sie, write=_write_sie),
+    Csr(0x100, "sstatus", read=read_sstatus, write=write_sstatus),
+    Csr(0x104, "sie", read=read_sie, write=write_sie),
     Csr(0x105, "stvec", field="stvec", write=_write_stvec),
     _stored(0x106, "scounteren", _LOW_32),
     Csr(0x10A, "senvcfg", field="senvcfg", write=_write_senvcfg),
@@ -390,17 +229,17 @@ CSRS: Final[tuple[Csr, ...]] = (
     _stored(0x141, "sepc", _ALL - 1),
     _stored(0x142, "scause"),
     _stored(0x143, "stval"),
-    Csr(0x144, "sip", read=_read_sip, write=_write_sip),
+    Csr(0x144, "sip", read=read_sip, write=write_sip),
     Csr(0x14D, "stimecmp", field="stimecmp", writable=_ALL, resync=True, gate=_stimecmp_open),
     Csr(0x180, "satp", field="satp", write=_write_satp, gate=_satp_open),
     Csr(0x001, "fflags", read=_read_fflags, write=_write_fflags, gate=_fp_on),
     Csr(0x002, "frm", read=_read_frm, write=_write_frm, gate=_fp_on),
     Csr(0x003, "fcsr", field="fcsr", write=_write_fcsr, gate=_fp_on),
-    Csr(0xC00, "cycle", read=_read_cycle, gate=_counter_enabled),
-    Csr(0xC01, "time", read=_read_time, gate=_counter_enabled),
-    Csr(0xC02, "instret", read=_read_instret, gate=_counter_enabled),
-    Csr(0xC03, "hpmcounter", gate=_counter_enabled, count=29),
-    Csr(0x300, "mstatus", read=_read_mstatus, write=_write_mstatus),
+    Csr(0xC00, "cycle", read=read_cycle, gate=counter_enabled),
+    Csr(0xC01, "time", read=read_time, gate=counter_enabled),
+    Csr(0xC02, "instret", read=read_instret, gate=counter_enabled),
+    Csr(0xC03, "hpmcounter", gate=counter_enabled, count=29),
+    Csr(0x300, "mstatus", read=read_mstatus, write=write_mstatus),
     Csr(0x301, "misa", constant=_MISA),
     _stored(0x302, "medeleg", _DELEGABLE),
     _stored(0x303, "mideleg", SUPERVISOR_INTERRUPTS, resync=True),
@@ -408,18 +247,18 @@ CSRS: Final[tuple[Csr, ...]] = (
     Csr(0x305, "mtvec", field="mtvec", write=_write_mtvec),
     _stored(0x306, "mcounteren", _LOW_32),
     Csr(0x30A, "menvcfg", field="menvcfg", write=_write_menvcfg),
-    Csr(0x320, "mcountinhibit", field="mcountinhibit", write=_write_countinhibit),
+    Csr(0x320, "mcountinhibit", field="mcountinhibit", write=write_countinhibit),
     _zero(0x323, "mhpmevent", count=29),
     _stored(0x340, "mscratch"),
     _stored(0x341, "mepc", _ALL - 1),
     _stored(0x342, "mcause"),
     _stored(0x343, "mtval"),
-    Csr(_MIP, "mip", read=_read_mip, write=_write_mip),
+    Csr(_MIP, "mip", read=read_mip, write=write_mip),
     Csr(0x3A0, "pmpcfg0", field="pmpcfg0", write=_write_pmpcfg0),
     Csr(0x3A2, "pmpcfg2", field="pmpcfg2", write=_write_pmpcfg2),
     Csr(0x3B0, "pmpaddr", read=_read_pmpaddr, write=_write_pmpaddr, count=PMP_ENTRIES),
-    Csr(0xB00, "mcycle", read=_read_cycle, write=_write_cycle),
-    Csr(0xB02, "minstret", read=_read_instret, write=_write_instret),
+    Csr(0xB00, "mcycle", read=read_cycle, write=write_cycle),
+    Csr(0xB02, "minstret", read=read_instret, write=write_instret),
     _zero(0xB03, "mhpmcounter", count=29),
     # Debug specification 5.2: no trigger exists if tselect keeps 0 and tdata1 is 0.
     _zero(0x7A0, "tselect"),
