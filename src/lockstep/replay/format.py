@@ -1,0 +1,262 @@
+"""What a recording says: the kinds of events, the manifest and the version. One table, `KINDS`.
+
+Two things are logged. *Answers*: the guest asked the outside. *Arrivals*: the outside acted. All
+else is recomputed, and *checkpoints* hold the digests that prove it came out the same.
+
+An event is written as a MessagePack array that starts with the number of its kind. Numbers are
+never reused, fields are only ever appended (with a default). A reader skips unknown kinds from
+`FIRST_SKIPPABLE` on, since replay does not depend on them, and refuses any other.
+"""
+
+from typing import Annotated, Any, ClassVar, Final, NamedTuple, get_args
+
+import msgspec
+
+from lockstep.det.instant import Icount
+from lockstep.det.world import Arrival
+
+VERSION: Final = 1
+FIRST_SKIPPABLE: Final = 128
+LOCATOR_BYTES: Final = 4
+"""How much of a part's digest a checkpoint keeps: enough to name the part; `total` is the proof."""
+
+
+Uint64 = Annotated[int, msgspec.Meta(ge=0)]  # MessagePack itself ends at 2**64 - 1
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True):
+    """Base of all. `kind` is its name for people, the struct's tag its number in the file."""
+
+    kind: ClassVar[str] = ""
+
+    def describe(self) -> str:
+        """One line for reports."""
+        fields = (f"{name}={_show(getattr(self, name))}" for name in self.__struct_fields__)
+        return " ".join([self.kind, *fields])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Kind and fields as JSON values."""
+        fields = {name: _plain(getattr(self, name)) for name in self.__struct_fields__}
+        return {"kind": self.kind, **fields}
+
+
+class AnswerEvent(Event, frozen=True):
+    """The device at `port` asked, and this was said."""
+
+    port: str
+
+    @property
+    def question(self) -> str:
+        """What was asked."""
+        raise NotImplementedError
+
+    @property
+    def answer(self) -> bytes:
+        """What was said, as the device got it."""
+        raise NotImplementedError
+
+
+class ArrivalEvent(Event, frozen=True):
+    """The outside acted on the machine."""
+
+    def arrival(self) -> Arrival:
+        """The arrival, as the machine got it."""
+        raise NotImplementedError
+
+
+class WallClock(AnswerEvent, frozen=True, tag=1):
+    """The host's wall clock: nanoseconds since 1970 (8 bytes, little-endian, for the device)."""
+
+    kind = "wall-clock"
+    ns: Uint64
+
+    @property
+    def question(self) -> str:
+        """What was asked."""
+        return "wall-clock"
+
+    @property
+    def answer(self) -> bytes:
+        """What was said, as the device got it."""
+        return self.ns.to_bytes(8, "little")
+
+
+class Entropy(AnswerEvent, frozen=True, tag=2):
+    """Random bytes."""
+
+    kind = "entropy"
+    data: bytes
+
+    @property
+    def question(self) -> str:
+        """What was asked."""
+        return "entropy"
+
+    @property
+    def answer(self) -> bytes:
+        """What was said, as the device got it."""
+        return self.data
+
+
+class Answer(AnswerEvent, frozen=True, tag=3):
+    """Any other answer."""
+
+    kind = "answer"
+    asked: str
+    data: bytes
+
+    @property
+    def question(self) -> str:
+        """What was asked."""
+        return self.asked
+
+    @property
+    def answer(self) -> bytes:
+        """What was said, as the device got it."""
+        return self.data
+
+
+class SerialInput(ArrivalEvent, frozen=True, tag=16):
+    """Bytes received by a serial port."""
+
+    kind = "serial"
+    port: str
+    data: bytes
+
+    def arrival(self) -> Arrival:
+        """The arrival, as the machine got it."""
+        return Arrival(self.port, self.data)
+
+
+class Warp(ArrivalEvent, frozen=True, tag=17):
+    """All harts were idle and virtual time jumped, by `ns` or (None) to the next deadline."""
+
+    kind = "warp"
+    ns: Uint64 | None
+
+    def arrival(self) -> Arrival:
+        """The arrival, as the machine got it: 8 bytes, little-endian, or none."""
+        return Arrival("warp", b"" if self.ns is None else self.ns.to_bytes(8, "little"))
+
+
+class Power(ArrivalEvent, frozen=True, tag=18):
+    """The outside pressed a button: shutdown, reset, quit."""
+
+    kind = "power"
+    request: str
+
+    def arrival(self) -> Arrival:
+        """The arrival, as the machine got it."""
+        return Arrival("power", self.request.encode())
+
+
+class Arrived(ArrivalEvent, frozen=True, tag=19):
+    """Any other arrival."""
+
+    kind = "arrival"
+    port: str
+    data: bytes
+
+    def arrival(self) -> Arrival:
+        """The arrival, as the machine got it."""
+        return Arrival(self.port, self.data)
+
+
+class Checkpoint(Event, frozen=True, tag=32):
+    """The two threads met here. `total` digests the whole machine and must come out the same.
+
+    `parts` and `outputs` hold only what changed since the last checkpoint: the first bytes of the
+    digest of a part of the machine, and the count of bytes that left through a port.
+    """
+
+    kind = "checkpoint"
+    reason: str
+    total: bytes
+    parts: dict[str, bytes]
+    outputs: dict[str, int]
+
+
+AnyEvent = (
+    WallClock | Entropy | Answer | SerialInput | Warp | Power | Arrived | Checkpoint
+)  # a kind that is not in this union is not in the file format
+KINDS: Final[dict[int, type[Event]]] = {
+    cls.__struct_config__.tag: cls for cls in get_args(AnyEvent)
+}
+"""Every kind of event, by its number."""
+
+
+class Logged(NamedTuple):
+    """An event and its instant."""
+
+    at: Icount
+    event: AnyEvent
+
+    def __str__(self) -> str:
+        return f"{self.at:_}: {self.event.describe()}"
+
+
+def answer_event(port: str, question: str, data: bytes) -> AnyEvent:
+    """The most specific event for an answer; it gives back exactly the same bytes."""
+    if question == "wall-clock" and len(data) == 8:
+        return WallClock(port, int.from_bytes(data, "little"))
+    if question == "entropy":
+        return Entropy(port, data)
+    return Answer(port, question, data)
+
+
+def arrival_event(arrival: Arrival) -> AnyEvent:
+    """The most specific event for an arrival; it gives back exactly the same arrival."""
+    port, data = arrival
+    if port.startswith("serial"):
+        return SerialInput(port, data)
+    if port == "warp" and not data:
+        return Warp(None)
+    if port == "warp" and len(data) == 8:
+        return Warp(int.from_bytes(data, "little"))
+    if port == "power" and data.isascii():
+        return Power(data.decode())
+    return Arrived(port, data)
+
+
+class Image(msgspec.Struct, frozen=True):
+    """A file that the machine was started with."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What was recorded, where, and how to build the same machine again. Stored as JSON."""
+
+    machine: dict[str, Any]
+    digest_every: int
+    images: tuple[Image, ...] = ()
+    versions: dict[str, str] = {}
+    host: dict[str, str] = {}
+    created: str = ""
+    format: int = VERSION
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """Written last: its presence makes a recording complete. Stored as JSON."""
+
+    instructions: int
+    duration_s: float
+    reason: str
+
+
+def _show(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.hex() if len(value) <= 16 else f"{value[:16].hex()}... ({len(value)} bytes)"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_show(each)}" for key, each in value.items()) + "}"
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return value

@@ -1,0 +1,162 @@
+"""The log of a recording: what is written while the machine runs, and read back in order."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from lockstep.det.instant import FOREVER, START, Icount
+from lockstep.errors import BadRecording
+from lockstep.replay.codec import compress, decode_chunk, decompress, encode_chunk
+from lockstep.replay.file import RecordingFile
+from lockstep.replay.format import AnyEvent, Ending, Logged, Manifest
+
+_FLUSH_NS: Final = 700_000_000
+"""Commit so often, in host time: `kill -9` loses less than a second."""
+_FLUSH_EVENTS: Final = 20_000
+_FLUSH_BYTES: Final = 1 << 20
+
+
+class LogWriter:
+    """Writes a recording. States: open; then finished (complete), or closed (incomplete, readable).
+
+    Not thread-safe by itself: whoever appends or flushes holds the replay mutex.
+    """
+
+    def __init__(
+        self, path: Path, manifest: Manifest, embedded: Mapping[str, bytes] | None = None
+    ) -> None:
+        self.manifest = manifest
+        self._file = RecordingFile.create(path)
+        self._file.put_about(manifest=manifest)
+        for sha256, data in (embedded or {}).items():
+            self._file.put_image(sha256, data)
+        self._pending: list[Logged] = []
+        self._texts: dict[str, bytearray] = {}
+        self._starts: dict[str, int] = {}
+        self._upto = START
+        self._weight = 0
+        self._due_ns: int | None = None
+
+    def append(self, at: Icount, event: AnyEvent) -> None:
+        """Log an event. Time only goes forward."""
+        last = self._pending[-1].at if self._pending else self._upto
+        assert at >= last, f"time only goes forward: {at} after {last}"
+        self._pending.append(Logged(at, event))
+        self._weight += len(getattr(event, "data", b""))
+
+    def emit(self, port: str, data: bytes) -> None:
+        """Keep output, so that replay can check every byte of it."""
+        self._texts.setdefault(port, bytearray()).extend(data)
+        self._weight += len(data)
+
+    def outputs(self) -> dict[str, int]:
+        """How many bytes have left through each port."""
+        return {port: self._starts.get(port, 0) + len(text) for port, text in self._texts.items()}
+
+    def tick(self, now: Icount, host_ns: int) -> None:
+        """Commit if it is time to. Call it often; `host_ns` is any monotonic clock."""
+        heavy = len(self._pending) >= _FLUSH_EVENTS or self._weight >= _FLUSH_BYTES
+        if self._due_ns is None:
+            self._due_ns = host_ns + _FLUSH_NS
+        elif heavy or host_ns >= self._due_ns:
+            self._due_ns = host_ns + _FLUSH_NS
+            self.flush(now)
+
+    def flush(self, now: Icount) -> None:
+        """Commit everything up to `now`: replay will be able to get that far."""
+        texts = [(port, text) for port, text in self._texts.items() if text]
+        if not self._pending and not texts:
+            return
+        rows = [(port, self._starts.get(port, 0), compress(bytes(text))) for port, text in texts]
+        self._file.put((self._upto, now, encode_chunk(self._upto, self._pending)), rows)
+        for port, text in texts:
+            self._starts[port] = self._starts.get(port, 0) + len(text)
+            text.clear()
+        self._pending.clear()
+        self._upto = now
+        self._weight = 0
+
+    def finish(self, now: Icount, duration_s: float, reason: str) -> None:
+        """Commit the rest, mark the recording complete and make it one plain file."""
+        self.flush(now)
+        self._file.put_about(ending=Ending(now, duration_s, reason))
+        self._file.finish()
+        self._file.close()
+
+    def close(self) -> None:
+        """Stop without completing, as a crash would: good up to the last commit."""
+        self._file.close()
+
+
+class LogReader:
+    """Reads a recording, of any state. States: open, then closed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = RecordingFile.open(path)
+        manifest = self._file.about("manifest", Manifest)
+        if manifest is None:
+            raise BadRecording(
+                f"{path} has no manifest: its recording was killed as it began",
+                remedy="Record again.",
+            )
+        self.manifest: Manifest = manifest
+        self.ending: Ending | None = self._file.about("ending", Ending)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the recording was ended properly."""
+        return self.ending is not None
+
+    def end(self) -> Icount:
+        """The last instant that can be replayed to."""
+        if self.ending is not None:
+            return Icount(self.ending.instructions)
+        end = START
+        for row in self._file.chunks():
+            end = Icount(row.upto)
+        return end
+
+    def chunks(self) -> Iterator[tuple[int, list[Logged]]]:
+        """The events of each chunk, in order, with the bytes that it takes in the file."""
+        for row in self._file.chunks():
+            logged = decode_chunk(Icount(row.first), row.data)
+            if logged and logged[-1].at > row.upto:
+                raise BadRecording(f"{self.path} is damaged: an event outside of its chunk")
+            yield len(row.data), logged
+
+    def events(self, first: Icount = START, last: Icount = FOREVER) -> Iterator[Logged]:
+        """Every event from `first` to `last`, both included, in order."""
+        for _, logged in self.chunks():
+            yield from (each for each in logged if first <= each.at <= last)
+
+    def texts(self) -> Iterator[tuple[int, str, int]]:
+        """Every piece of output: the bytes that it takes in the file, its port and its length."""
+        for row in self._file.texts():
+            yield len(row.data), row.port, len(decompress(row.data))
+
+    def embedded(self) -> set[str]:
+        """The hashes of the images that are in the file."""
+        return self._file.embedded()
+
+    def ports(self) -> list[str]:
+        """The ports that something left through."""
+        return sorted({row.port for row in self._file.texts()})
+
+    def transcript(self, port: str) -> Iterator[bytes]:
+        """What left through `port`, in pieces, in order."""
+        position = 0
+        for row in self._file.texts(port):
+            if row.start != position:
+                raise BadRecording(f"{self.path} has a gap in the output of {port}")
+            text = decompress(row.data)
+            position += len(text)
+            yield text
+
+    def image(self, sha256: str) -> bytes | None:
+        """The contents of an image, if it is embedded."""
+        return self._file.image(sha256)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()

@@ -1,0 +1,261 @@
+"""The replayer: a world made of a log alone. It gives back what came in and checks what goes out.
+
+Knows bytes and instants; never instructions. Every period ends at the next event's instant, so
+whatever the machine leaves out or adds is seen at the first instant at which it can be.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import Final, NoReturn
+
+from lockstep.det.instant import START, Icount
+from lockstep.det.locks import ReplayMutex
+from lockstep.det.state import Digests
+from lockstep.det.world import Arrival, Outlet
+from lockstep.replay.divergence import ReplayDivergence
+from lockstep.replay.format import (
+    LOCATOR_BYTES,
+    AnswerEvent,
+    ArrivalEvent,
+    Checkpoint,
+    Logged,
+)
+from lockstep.replay.log import LogReader
+from lockstep.replay.recorder import PERIODIC, UNDIGESTED
+
+_AROUND: Final = 3
+
+Mirror = Callable[[str, bytes], None]
+
+
+class Replayer:
+    """A `World`. States: replaying; then diverged (every call raises it again), or finished.
+
+    `mirror` is shown all output once it has been checked.
+    """
+
+    def __init__(
+        self,
+        log: LogReader,
+        now: Callable[[], Icount],
+        mutex: ReplayMutex,
+        mirror: Mirror = lambda port, data: None,
+    ) -> None:
+        self.end = log.end()
+        self.complete = log.complete
+        self._log = log
+        self._now = now
+        self._mutex = mutex
+        self._mirror = mirror
+        self._events = log.events()
+        self._ahead: deque[Logged] = deque()
+        self._behind: deque[Logged] = deque(maxlen=_AROUND)
+        self._outlets = {port: _ReplayedOutlet(self, port) for port in log.ports()}
+        self._parts: dict[str, bytes] = {}
+        self._expected_outputs: dict[str, int] = {}
+        self._agreed: Icount | None = None
+        self._last = START
+        self._diverged: ReplayDivergence | None = None
+
+    def outlet(self, port: str) -> Outlet:
+        """An outlet that answers from the log."""
+        if port not in self._outlets:
+            self._outlets[port] = _ReplayedOutlet(self, port)
+        return self._outlets[port]
+
+    def horizon(self, now: Icount) -> Icount:
+        """The next event's instant; past an answer by one instruction, which should have asked.
+
+        At the end of the log it is `now`: look at `finished` after every period.
+        """
+        upcoming = self._upcoming(now)
+        if upcoming is None and now >= self.end:
+            self.check_finished()
+            return now
+        if upcoming is None:
+            return self.end
+        if isinstance(upcoming.event, AnswerEvent):
+            return Icount(min(upcoming.at + 1, max(self.end, upcoming.at)))
+        return upcoming.at
+
+    def arrivals(self, now: Icount) -> Sequence[Arrival]:
+        """What arrived at this instant."""
+        arrived = []
+        while (upcoming := self._upcoming(now)) is not None and upcoming.at == now:
+            if not isinstance(upcoming.event, ArrivalEvent):
+                break
+            self._mutex.require_held("replaying an arrival")
+            arrived.append(upcoming.event.arrival())
+            self._consume()
+        return arrived
+
+    def checkpoint(self, kind: str, now: Icount, digests: Callable[[], Digests]) -> None:
+        """Compare the machine with the digests in the log, if it has any for this checkpoint."""
+        upcoming = self._upcoming(now)
+        if upcoming is not None and upcoming.at == now:
+            event = upcoming.event
+            if isinstance(event, Checkpoint) and event.reason == kind:
+                self._mutex.require_held(f"checking a checkpoint ({kind})")
+                self._compare(now, event, digests())
+                self._consume()
+                return
+        if kind not in UNDIGESTED and kind != PERIODIC and (upcoming is not None or self.complete):
+            self._diverge(f"reached a checkpoint ({kind})")
+
+    def finished(self) -> bool:
+        """Whether the whole log was consumed, to its last event and its last byte of output."""
+        return self._diverged is None and self._rest() is None and self._last >= self.end
+
+    def check_finished(self) -> None:
+        """Raise the divergence of a machine that stopped before the log does."""
+        self._raise_again()
+        rest = self._rest()
+        if rest is not None:
+            self._diverge("stopped", expected=rest)
+        if self._last < self.end:
+            self._diverge("stopped", expected=f"it ran on to instruction {self.end:_}")
+
+    def answer(self, port: str, question: str, size: int) -> bytes:
+        """The logged answer to a question, which must be the one that was asked."""
+        self._mutex.require_held("replaying an answer")
+        now = self._now()
+        upcoming = self._upcoming(now)
+        if upcoming is not None and upcoming.at == now:
+            event = upcoming.event
+            if isinstance(event, AnswerEvent) and (event.port, event.question) == (port, question):
+                data = event.answer
+                if len(data) == size:
+                    self._consume()
+                    return data
+        self._diverge(f"{port} asked {question!r} ({size} bytes)")
+
+    def check_output(self, port: str, position: int, expected: bytes, data: bytes) -> None:
+        """Compare output with the transcript."""
+        self._mutex.require_held("checking output")
+        self._raise_again()
+        if expected == data:
+            self._mirror(port, data)
+            return
+        same = next(
+            (at for at, (a, b) in enumerate(zip(expected, data, strict=False)) if a != b),
+            len(expected),
+        )
+        said = repr(expected[same : same + 32]) if same < len(expected) else "nothing more"
+        self._diverge(
+            f"{port} sent {data[same : same + 32]!r}",
+            expected=f"byte {position + same} of the output of {port} is {said}",
+        )
+
+    def _compare(self, now: Icount, event: Checkpoint, digests: Digests) -> None:
+        self._parts.update(event.parts)
+        self._expected_outputs.update(event.outputs)
+        total = digests.total()
+        if total != event.total:
+            mine = {name: value[:LOCATOR_BYTES] for name, value in digests.parts()}
+            names = [n for n in self._parts | mine if self._parts.get(n) != mine.get(n)]
+            self._diverge(
+                f"its digest is {total.hex()}",
+                expected=f"at this checkpoint ({event.reason}) its digest is {event.total.hex()}",
+                parts=tuple(names),
+            )
+        for port, count in self._expected_outputs.items():
+            sent = self._outlets[port].position if port in self._outlets else 0
+            if sent != count:
+                self._diverge(
+                    f"{port} has sent {sent} bytes", expected=f"{port} has sent {count} bytes"
+                )
+        self._agreed = now
+
+    def _upcoming(self, now: Icount) -> Logged | None:
+        """The next event. Divergence if its instant has passed: the machine left it out."""
+        self._raise_again()
+        assert now >= self._last, f"time only goes forward: {now} after {self._last}"
+        self._last = now
+        upcoming = self._peek()
+        if upcoming is not None and upcoming.at < now:
+            self._diverge(f"ran on to instruction {now:_} without that")
+        return upcoming
+
+    def _peek(self, depth: int = 1) -> Logged | None:
+        while len(self._ahead) < depth and (event := next(self._events, None)) is not None:
+            self._ahead.append(event)
+        return self._ahead[depth - 1] if len(self._ahead) >= depth else None
+
+    def _consume(self) -> None:
+        self._behind.append(self._ahead.popleft())
+
+    def _rest(self) -> str | None:
+        upcoming = self._peek()
+        if upcoming is not None:
+            return f"at instruction {upcoming}"
+        for port, outlet in self._outlets.items():
+            if outlet.remaining():
+                return f"{port} sent more bytes than the {outlet.position} it did"
+        return None
+
+    def _diverge(
+        self, actual: str, *, expected: str | None = None, parts: tuple[str, ...] = ()
+    ) -> NoReturn:
+        upcoming = self._peek()
+        if expected is None:
+            expected = f"at instruction {upcoming}" if upcoming else "nothing more: it ends here"
+        self._peek(_AROUND)
+        around = tuple(
+            f"{mark} {event}"
+            for mark, event in chain(
+                (("done", event) for event in self._behind),
+                (("next", event) for event in list(self._ahead)[:_AROUND]),
+            )
+        )
+        self._diverged = ReplayDivergence(
+            self._now(), expected, actual, around=around, parts=parts, agreed=self._agreed
+        )
+        raise self._diverged
+
+    def _raise_again(self) -> None:
+        """A device's caller may have lost the exception on its way through native code."""
+        if self._diverged is not None:
+            raise self._diverged
+
+    def transcript(self, port: str) -> Iterator[bytes]:
+        """The recorded output of a port."""
+        return self._log.transcript(port)
+
+
+class _ReplayedOutlet:
+    def __init__(self, replayer: Replayer, port: str) -> None:
+        self._replayer = replayer
+        self._port = port
+        self._texts = replayer.transcript(port)
+        self._text = b""
+        self._used = 0
+        self.position = 0
+
+    def ask(self, question: str, size: int) -> bytes:
+        return self._replayer.answer(self._port, question, size)
+
+    def emit(self, data: bytes) -> None:
+        expected = self._take(len(data))
+        self._replayer.check_output(self._port, self.position, expected, data)
+        self.position += len(data)
+
+    def remaining(self) -> bool:
+        """Whether the transcript has more than was sent."""
+        return self._used < len(self._text) or self._load()
+
+    def _take(self, size: int) -> bytes:
+        taken = self._text[self._used : self._used + size]
+        self._used += len(taken)
+        while len(taken) < size and self._load():
+            rest = self._text[: size - len(taken)]
+            self._used = len(rest)
+            taken += rest
+        return taken
+
+    def _load(self) -> bool:
+        text = next(self._texts, None)
+        if text is None:
+            return False
+        self._text, self._used = text, 0
+        return True
