@@ -64,7 +64,7 @@ def wfi(s: Hart) -> None:
         s.wait_for_interrupt()
 
 
-@insn("0001001 rs2 rs1 000 00000 1110011")
+@insn("0001001 rs2 rs1 000 00000 1110011", asm="rs1, rs2")
 def sfence_vma(s: Hart) -> None:
     """Order page-table stores before translations; mstatus.TVM keeps it from S. (Priv. 4.2.1)
 
