@@ -1,0 +1,151 @@
+"""Memory access off the fast path: translation, protection, devices. One source for every engine.
+
+The engine's vocabulary beyond isa/sem: `ram_load`, `ram_store`, `remember` (cache a translation),
+`leave` (give up this attempt of the instruction; it runs again once the device has answered).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from lockstep.cpu.layout import MMIO_DONE, MMIO_FAULTED, MMIO_NONE, MMIO_REQUESTED, PAGE
+from lockstep.isa.mmu import translate
+from lockstep.isa.privileged import (
+    LOAD,
+    LOAD_ACCESS_FAULT,
+    STORE,
+    STORE_ACCESS_FAULT,
+    STORE_MISALIGNED,
+    Access,
+)
+from lockstep.isa.sem import outlined, sem
+from lockstep.isa.values import Word
+
+
+@sem
+def in_ram(s: Any, paddr: Word, size: int) -> bool:
+    """Whether all of paddr .. paddr+size is main memory."""
+    inside: bool = paddr - s.ram_base < s.ram_size - (size - 1)
+    return inside
+
+
+@outlined
+def locate(s: Any, addr: Word, size: Word | int, access: Access) -> Word:
+    """The physical address of `addr`, or a trap. Caches the translation if it is the page's."""
+    paddr, cause, cacheable = translate(s, addr, size, access)
+    if cause != 0:
+        s.trap(cause, addr)
+    if in_ram(s, paddr, 1) and cacheable:
+        s.remember(addr, paddr, access)
+    return paddr
+
+
+@outlined
+def load_slow(s: Any, addr: Word, size: int) -> Word:
+    """A load that the fast path could not do."""
+    if size > 1:
+        if addr & (PAGE - 1) > PAGE - size:
+            return _load_split(s, addr, size)
+    return _load_physical(s, locate(s, addr, size, LOAD), addr, size)
+
+
+@sem
+def _load_physical(s: Any, paddr: Word, addr: Word, size: int) -> Word:
+    result = s.const(0)
+    if in_ram(s, paddr, size):
+        result = s.ram_load(paddr, size)
+    else:
+        result = _device_load(s, paddr, addr, size)
+    return result
+
+
+@outlined
+def _load_split(s: Any, addr: Word, size: int) -> Word:
+    """A misaligned load over the end of a page: both pages must allow it."""
+    second = (addr | (PAGE - 1)) + 1
+    here = second - addr
+    low = locate(s, addr, 1, LOAD)
+    high = locate(s, second, 1, LOAD)
+    if not (in_ram(s, low, 1) and in_ram(s, high, 1)):
+        s.trap(LOAD_ACCESS_FAULT, addr)
+    value = s.const(0)
+    offset = s.const(0)
+    while offset < size:
+        at = low + offset if offset < here else high + (offset - here)
+        value = value | s.ram_load(at, 1) << (offset << 3)
+        offset = offset + 1
+    return value
+
+
+@outlined
+def store_slow(s: Any, addr: Word, size: int, value: Word) -> None:
+    """A store that the fast path could not do."""
+    if size > 1:
+        if addr & (PAGE - 1) > PAGE - size:
+            _store_split(s, addr, size, value)
+            return
+    paddr = locate(s, addr, size, STORE)
+    if in_ram(s, paddr, size):
+        s.ram_store(paddr, size, value)
+    else:
+        _device_store(s, paddr, addr, size, value)
+
+
+@outlined
+def _store_split(s: Any, addr: Word, size: int, value: Word) -> None:
+    """A misaligned store over the end of a page: nothing is written unless both pages allow it."""
+    second = (addr | (PAGE - 1)) + 1
+    here = second - addr
+    low = locate(s, addr, 1, STORE)
+    high = locate(s, second, 1, STORE)
+    if not (in_ram(s, low, 1) and in_ram(s, high, 1)):
+        s.trap(STORE_ACCESS_FAULT, addr)
+    offset = s.const(0)
+    while offset < size:
+        at = low + offset if offset < here else high + (offset - here)
+        s.ram_store(at, 1, value >> (offset << 3))
+        offset = offset + 1
+
+
+@outlined
+def load_amo_slow(s: Any, addr: Word, size: int) -> Word:
+    """The load of a read-modify-write: needs write permission, alignment and main memory."""
+    if addr & (size - 1) != 0:
+        s.trap(STORE_MISALIGNED, addr)
+    paddr = locate(s, addr, size, STORE)
+    if not in_ram(s, paddr, size):
+        # PMA: devices support no atomics (Priv. 3.6.3: AMONone).
+        s.trap(STORE_ACCESS_FAULT, addr)
+    value: Word = s.ram_load(paddr, size)
+    return value
+
+
+@sem
+def _request(s: Any, paddr: Word, addr: Word, size: int, write: int, value: Word) -> None:
+    """Ask the bus; when it has answered the instruction runs again and comes by here once more."""
+    fault = STORE_ACCESS_FAULT if write else LOAD_ACCESS_FAULT
+    if s.cluster.mmio_state == MMIO_FAULTED:
+        s.cluster.mmio_state = s.const(MMIO_NONE)
+        s.trap(fault, addr)
+    if s.cluster.mmio_state != MMIO_DONE:
+        if addr & (size - 1) != 0:
+            s.trap(fault, addr)
+        s.cluster.mmio_addr = paddr
+        s.cluster.mmio_size = s.const(size)
+        s.cluster.mmio_write = s.const(write)
+        s.cluster.mmio_value = value
+        s.cluster.mmio_state = s.const(MMIO_REQUESTED)
+        s.leave()
+    s.cluster.mmio_state = s.const(MMIO_NONE)
+
+
+@outlined
+def _device_load(s: Any, paddr: Word, addr: Word, size: int) -> Word:
+    _request(s, paddr, addr, size, 0, s.const(0))
+    value: Word = s.cluster.mmio_value
+    return value
+
+
+@outlined
+def _device_store(s: Any, paddr: Word, addr: Word, size: int, value: Word) -> None:
+    _request(s, paddr, addr, size, 1, value)

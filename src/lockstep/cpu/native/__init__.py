@@ -1,0 +1,1 @@
+"""The threaded interpreter: the semantics lowered to LLVM, compiled once and cached."""

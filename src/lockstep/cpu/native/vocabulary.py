@@ -1,0 +1,327 @@
+"""The vocabulary of isa/sem and cpu/access in native code: what `s` means while lowering."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+
+from lockstep.cpu.access import in_ram, load_amo_slow, load_slow, store_slow
+from lockstep.cpu.layout import (
+    CLUSTER_BYTES,
+    CLUSTER_OFFSET,
+    DROPPED,
+    EVENT_LEAVE,
+    EVENT_TRAP,
+    F_OFFSET,
+    FETCH_ENTRIES,
+    FETCH_ENTRY_BYTES,
+    HART_BYTES,
+    HART_OFFSET,
+    PAGE,
+    TLB_ENTRIES,
+    TLB_ENTRY_BYTES,
+    X_OFFSET,
+)
+from lockstep.cpu.native import tlb
+from lockstep.cpu.native.words import I8, I64, PTR, VOID, NativeBool, NativeWord
+from lockstep.cpu.schedule import TICK_NS
+from lockstep.isa.privileged import Access
+from lockstep.isa.state import PMP_ENTRIES
+
+
+class Operand:
+    """A register number of the instruction being executed: known only to its decoded entry."""
+
+    def __init__(self, name: str, read: Callable[[], Any]) -> None:
+        self.name = name
+        self._read = read
+
+    @property
+    def index(self) -> Any:
+        """The number, read from the entry where it is used: held over a call it costs a spill."""
+        return self._read()
+
+
+class Block:
+    """A block of shared memory whose named fields read and write as attributes."""
+
+    offsets: dict[str, int] = {}
+
+    def __init__(self, lowering: Any, pointer: Any) -> None:
+        object.__setattr__(self, "lowering", lowering)
+        object.__setattr__(self, "pointer", pointer)
+
+    def slot(self, offset: int) -> Any:
+        builder = self.lowering.builder
+        return builder.gep(self.pointer, [I64(offset)], source_etype=I8, inbounds=True)
+
+    def __getattr__(self, name: str) -> Any:
+        offset = self.offsets.get(name)
+        if offset is None:
+            raise AttributeError(f"no field {name!r}")
+        return self.lowering.word(self.lowering.builder.load(self.slot(offset), typ=I64))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        word = value if isinstance(value, NativeWord) else self.const(value)
+        self.lowering.builder.store(word.value, self.slot(self.offsets[name]))
+
+    def const(self, value: int, width: int = 64) -> NativeWord:
+        word: NativeWord = self.lowering.literal(value, width)
+        return word
+
+    def invoke(self, function: Any, args: tuple[Any, ...], outlined: bool) -> Any:
+        if outlined:
+            return self.lowering.call_outlined(self, function, args)
+        return self.lowering.inline(function, (self, *args))
+
+    def address(self) -> NativeWord:
+        word: NativeWord = self.lowering.word(
+            self.lowering.builder.ptrtoint(self.pointer, I64)
+        )
+        return word
+
+    # Host memory, by host address.
+    def host_load(self, address: NativeWord, size: int) -> NativeWord:
+        builder = self.lowering.builder
+        pointer = builder.inttoptr(address.value, PTR)
+        loaded = builder.load(pointer, typ=ir.IntType(8 * size), align=1)
+        return self.lowering.word(loaded).to(64)  # type: ignore[no-any-return]
+
+    def host_store(self, address: NativeWord, size: int, value: NativeWord) -> None:
+        builder = self.lowering.builder
+        pointer = builder.inttoptr(address.value, PTR)
+        builder.store(value.to(8 * size).value, pointer, align=1)
+
+    def host_fill(self, address: NativeWord, size: int) -> None:
+        """Set `size` bytes to ones."""
+        at = self.const(0)
+        self.lowering.loop(
+            at, size // 8, lambda i: self.host_store(address + (i << 3), 8, self.const(-1))
+        )
+
+
+class NativeCluster(Block):
+    """What all harts share."""
+
+    offsets = CLUSTER_OFFSET
+
+    def hart(self, number: NativeWord) -> NativeHart:
+        base = self.address() + CLUSTER_BYTES + number * HART_BYTES
+        pointer = self.lowering.builder.inttoptr(base.value, PTR)
+        return NativeHart(self.lowering, pointer)
+
+    def execute(self, hart: NativeHart, budget: NativeWord) -> None:
+        """Run one hart for `budget` instructions or until it must stop; `hart.left` tells."""
+        self.lowering.call_slice(hart, budget)
+
+
+class Registers:
+    """A register file at `offset`; x0 reads as zero and drops what is written."""
+
+    def __init__(self, hart: NativeHart, offset: int, hardwired: bool) -> None:
+        self.hart = hart
+        self.offset = offset
+        self.hardwired = hardwired
+
+    def _slot(self, index: Any) -> Any:
+        if isinstance(index, int):
+            return self.hart.slot(self.offset + 8 * index)
+        builder = self.hart.lowering.builder
+        return builder.gep(self.hart.slot(self.offset), [index.index], source_etype=I64)
+
+    def __getitem__(self, index: Any) -> NativeWord:
+        if self.hardwired and isinstance(index, int) and index == 0:
+            return self.hart.const(0)
+        loaded = self.hart.lowering.builder.load(self._slot(index), typ=I64)
+        word: NativeWord = self.hart.lowering.word(loaded)
+        return word
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if self.hardwired and isinstance(index, int) and index == 0:
+            index = DROPPED
+        if self.hardwired and isinstance(index, Operand):
+            self.hart.lowering.writes_x(index.name)
+        word = value if isinstance(value, NativeWord) else self.hart.const(value)
+        self.hart.lowering.builder.store(word.value, self._slot(index))
+
+
+class PmpAddresses:
+    """pmpaddr0..15, by static number."""
+
+    def __init__(self, hart: NativeHart) -> None:
+        self.hart = hart
+
+    def __getitem__(self, index: int) -> NativeWord:
+        assert 0 <= index < PMP_ENTRIES
+        word: NativeWord = getattr(self.hart, f"pmpaddr{index}")
+        return word
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        setattr(self.hart, f"pmpaddr{index}", value)
+
+
+class NativeHart(Block):
+    """One hart. Position (`pc`, budget) is the lowering's business: it differs by kind of code."""
+
+    offsets = HART_OFFSET
+
+    @property
+    def x(self) -> Registers:
+        return Registers(self, X_OFFSET, True)
+
+    @property
+    def f(self) -> Registers:
+        return Registers(self, F_OFFSET, False)
+
+    @property
+    def pmpaddr(self) -> PmpAddresses:
+        return PmpAddresses(self)
+
+    @property
+    def cluster(self) -> NativeCluster:
+        address = Block.__getattr__(self, "cluster")
+        pointer = self.lowering.builder.inttoptr(address.value, PTR)
+        return NativeCluster(self.lowering, pointer)
+
+    @property
+    def ram_base(self) -> NativeWord:
+        return self.cluster.ram_base  # type: ignore[no-any-return]
+
+    @property
+    def ram_size(self) -> NativeWord:
+        return self.cluster.ram_size  # type: ignore[no-any-return]
+
+    # Position and time.
+    @property
+    def pc(self) -> Any:
+        return self.lowering.current_pc(self)
+
+    @property
+    def next_pc(self) -> Any:
+        return self.pc + self.lowering.ilen
+
+    @property
+    def ilen(self) -> int:
+        return int(self.lowering.ilen)
+
+    def icount(self) -> NativeWord:
+        return self.limit - self.lowering.budget_left(self)  # type: ignore[no-any-return]
+
+    def executed(self) -> NativeWord:
+        return self.icount() + self.attempted_base  # type: ignore[no-any-return]
+
+    def time(self) -> NativeWord:
+        cluster = self.cluster
+        now = (self.icount() << cluster.shift) + cluster.warp
+        return now // TICK_NS + cluster.time_offset  # type: ignore[no-any-return]
+
+    # What ends or redirects an instruction.
+    def trap(self, cause: Any, tval: Any) -> None:
+        self.trap_cause = cause
+        self.trap_tval = tval
+        self.event = EVENT_TRAP
+        self.lowering.leave_for_event()
+
+    def leave(self) -> None:
+        self.event = EVENT_LEAVE
+        self.lowering.leave_for_event()
+
+    def jump(self, target: NativeWord) -> None:
+        self.lowering.control = ("to", target)
+
+    def jump_relative(self, offset: NativeWord) -> None:
+        self.lowering.control = ("by", offset)
+        self.lowering.relative = True
+
+    def insn_word(self) -> NativeWord:
+        return self.lowering.insn_word()  # type: ignore[no-any-return]
+
+    def resync(self) -> None:
+        self.resync_due = 1
+        self.lowering.mark("may_resync")
+
+    def timer_changed(self) -> None:
+        self.reschedule_due = 1
+        self.resync()
+
+    def wait_for_interrupt(self) -> None:
+        self.waiting = 1
+        self.timer_changed()
+
+    # Memory.
+    def _fast(self, addr: NativeWord, size: int, tag_at: int) -> tuple[NativeBool, NativeWord]:
+        """(whether the translation is cached and the address aligned, the host address)."""
+        table = self.lowering.data_table(self)
+        entry = table + ((addr >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_BYTES
+        tag = self.host_load(entry + tag_at, 8)
+        hit = tag == addr & (-PAGE | (size - 1))
+        return hit, self.host_load(entry + 16, 8) + addr
+
+    def load(self, addr: NativeWord, size: int) -> NativeWord:
+        hit, host = self._fast(addr, size, 0)
+        return self.lowering.either_way(  # type: ignore[no-any-return]
+            hit, lambda: self.host_load(host, size), lambda: load_slow(self, addr, size)
+        )
+
+    def store(self, addr: NativeWord, size: int, value: NativeWord) -> None:
+        hit, host = self._fast(addr, size, 8)
+        self.lowering.either_way(
+            hit,
+            lambda: self.host_store(host, size, value),
+            lambda: store_slow(self, addr, size, value),
+        )
+
+    def load_amo(self, addr: NativeWord, size: int) -> NativeWord:
+        hit, host = self._fast(addr, size, 8)
+        return self.lowering.either_way(  # type: ignore[no-any-return]
+            hit, lambda: self.host_load(host, size), lambda: load_amo_slow(self, addr, size)
+        )
+
+    def phys_load(self, addr: NativeWord, size: int) -> tuple[NativeWord, NativeBool]:
+        present = in_ram(self, addr, size)
+        at = self.lowering._select(
+            present, lambda: addr, lambda: self.ram_base
+        )  # any readable place
+        return self.ram_load(at, size), present  # type: ignore[return-value]
+
+    def ram_load(self, paddr: NativeWord, size: int) -> NativeWord:
+        return self.host_load(tlb.host_address(self, paddr), size)  # type: ignore[arg-type]
+
+    def ram_store(self, paddr: NativeWord, size: int, value: NativeWord) -> None:
+        tlb.before_store(self, paddr, size)  # type: ignore[arg-type]
+        self.host_store(tlb.host_address(self, paddr), size, value)  # type: ignore[arg-type]
+
+    def remember(self, vaddr: NativeWord, paddr: NativeWord, access: Access) -> None:
+        tlb.remember(self, vaddr, paddr, access)  # type: ignore[arg-type]
+
+    def note_page_table(self, paddr: NativeWord) -> None:
+        tlb.note_page_table(self, paddr)  # type: ignore[arg-type]
+
+    def flush_translations(self) -> None:
+        tlb.flush(self)
+
+    # Decoded pages.
+    def clear_decoded(self, page: NativeWord) -> None:
+        """Make every entry of a decoded page one that is still to be decoded."""
+        self.lowering.clear_decoded(page)
+
+    def clear_entry(self, entry: NativeWord) -> None:
+        self.lowering.put_handler(entry, "op_decode")
+
+    def fetch_slot(self, addr: NativeWord) -> NativeWord:
+        """The host address of the fetch entry that `addr` would have."""
+        number = (addr >> 12) & (FETCH_ENTRIES - 1)
+        return self.fetch_table + number * FETCH_ENTRY_BYTES  # type: ignore[no-any-return]
+
+    def decode(self, word: NativeWord, entry: NativeWord, offset: NativeWord) -> None:
+        """Fill a decoded entry from an instruction word."""
+        pointer = self.lowering.builder.inttoptr(entry.value, PTR)
+        self.lowering.call_raw("decode", VOID, [word.value, pointer, offset.value])
+
+    def straddle_entry(self, entry: NativeWord) -> None:
+        self.lowering.put_handler(entry, "op_straddle")
+
+    def next_page_entry(self, entry: NativeWord) -> None:
+        self.lowering.put_handler(entry, "op_next_page")
