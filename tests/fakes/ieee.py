@@ -231,7 +231,7 @@ def compare(kind: Kind, relation: str, a: int, b: int) -> tuple[int, int]:
 
 def order(kind: Kind, a: int) -> Fraction:
     if kind.is_inf(a):
-        return Fraction(-1 if kind.sign(a) else 1) * 4**kind.emax
+        return Fraction((-1 if kind.sign(a) else 1) * 4**kind.emax)
     return kind.value(a)
 
 

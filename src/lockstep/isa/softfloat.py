@@ -106,7 +106,8 @@ def shift_right_jam(s: Hart, width: int, value: Word, amount: Word) -> Word:
     """value >> amount (any amount); the lowest bit is sticky."""
     by = (amount if amount < width else s.const(width - 1)).to(width)
     shifted = value >> by
-    return shifted | (0 if shifted << by == value else 1)
+    lost = s.const(0, width) if shifted << by == value else s.const(1, width)
+    return shifted | lost
 
 
 @sem

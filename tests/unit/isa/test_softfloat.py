@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fakes import ieee
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fakes import ieee
 from lockstep.isa import floatconvert, softfloat
 from lockstep.isa.softfloat import F32, F64, Format
 from lockstep.isa.values import Bits
@@ -72,7 +72,7 @@ def word(value: int) -> Bits:
 @FORMATS
 @pytest.mark.parametrize("name", ["add", "sub", "mul", "div"])
 @given(data=st.data(), rm=MODES)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_two_operands(fmt: Format, name: str, data: st.DataObject, rm: int) -> None:
     a, b = data.draw(numbers(fmt)), data.draw(numbers(fmt))
     expected = getattr(ieee, name)(KINDS[fmt], rm, a, b)
@@ -81,7 +81,7 @@ def test_two_operands(fmt: Format, name: str, data: st.DataObject, rm: int) -> N
 
 @FORMATS
 @given(data=st.data(), rm=MODES)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_nearly_equal_terms_cancel(fmt: Format, data: st.DataObject, rm: int) -> None:
     a = data.draw(numbers(fmt))
     b = (a + data.draw(st.integers(-4, 4)) + data.draw(st.integers(-2, 2)) * (fmt.quiet << 1)) % (
@@ -92,7 +92,7 @@ def test_nearly_equal_terms_cancel(fmt: Format, data: st.DataObject, rm: int) ->
 
 @FORMATS
 @given(data=st.data(), rm=MODES)
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_fma(fmt: Format, data: st.DataObject, rm: int) -> None:
     a, b, c = (data.draw(numbers(fmt)) for _ in range(3))
     expected = ieee.fma(KINDS[fmt], rm, a, b, c)
@@ -101,7 +101,7 @@ def test_fma(fmt: Format, data: st.DataObject, rm: int) -> None:
 
 @FORMATS
 @given(data=st.data(), rm=MODES)
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_fma_cancels_its_own_product(fmt: Format, data: st.DataObject, rm: int) -> None:
     kind = KINDS[fmt]
     a, b = data.draw(numbers(fmt)), data.draw(numbers(fmt))
@@ -112,7 +112,7 @@ def test_fma_cancels_its_own_product(fmt: Format, data: st.DataObject, rm: int) 
 
 @FORMATS
 @given(data=st.data(), rm=MODES)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_sqrt(fmt: Format, data: st.DataObject, rm: int) -> None:
     a = data.draw(numbers(fmt)) & ~fmt.sign | data.draw(st.sampled_from([0, 0, 0, fmt.sign]))
     check(ieee.sqrt(KINDS[fmt], rm, a), softfloat.sqrt, fmt, word(rm), word(a))
@@ -120,7 +120,7 @@ def test_sqrt(fmt: Format, data: st.DataObject, rm: int) -> None:
 
 @FORMATS
 @given(data=st.data(), rm=MODES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_sqrt_of_a_square(fmt: Format, data: st.DataObject, rm: int) -> None:
     root = data.draw(numbers(fmt))
     square = (ieee.mul(KINDS[fmt], rm, root, root)[0] + data.draw(st.integers(-1, 1))) % fmt.sign
@@ -129,7 +129,7 @@ def test_sqrt_of_a_square(fmt: Format, data: st.DataObject, rm: int) -> None:
 
 @pytest.mark.parametrize(("source", "fmt"), [(F32, F64), (F64, F32)], ids=["widen", "narrow"])
 @given(data=st.data(), rm=MODES)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_reformat(source: Format, fmt: Format, data: st.DataObject, rm: int) -> None:
     a = data.draw(numbers(source))
     expected = ieee.reformat(KINDS[source], KINDS[fmt], rm, a)
@@ -137,7 +137,7 @@ def test_reformat(source: Format, fmt: Format, data: st.DataObject, rm: int) -> 
 
 
 @given(bits=st.integers(0, (1 << 64) - 1), cut=st.integers(0, 63), rm=MODES)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_narrowing_at_every_edge(bits: int, cut: int, rm: int) -> None:
     """Doubles around the least subnormal, least normal and greatest single-precision numbers."""
     sign, offset, fraction = bits >> 63, (bits >> 52) % 64 - 32, bits % (1 << 52) >> cut << cut
@@ -161,7 +161,7 @@ INTEGERS = st.one_of(
 @FORMATS
 @pytest.mark.parametrize("is_signed", [True, False], ids=["signed", "unsigned"])
 @given(number=INTEGERS, rm=MODES)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_from_integer(fmt: Format, is_signed: bool, number: int, rm: int) -> None:
     value = number - (number >> 63 << 64) if is_signed else number
     expected = ieee.from_integer(KINDS[fmt], rm, value)
@@ -172,7 +172,7 @@ def test_from_integer(fmt: Format, is_signed: bool, number: int, rm: int) -> Non
 @pytest.mark.parametrize("bits", [32, 64])
 @pytest.mark.parametrize("is_signed", [True, False], ids=["signed", "unsigned"])
 @given(data=st.data(), rm=MODES)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_to_integer(fmt: Format, bits: int, is_signed: bool, data: st.DataObject, rm: int) -> None:
     near = st.builds(
         lambda value, nudge, sign: (
@@ -189,7 +189,7 @@ def test_to_integer(fmt: Format, bits: int, is_signed: bool, data: st.DataObject
 
 @FORMATS
 @given(data=st.data())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_comparisons_and_extremes(fmt: Format, data: st.DataObject) -> None:
     kind, a = KINDS[fmt], data.draw(numbers(fmt))
     b = data.draw(st.one_of(numbers(fmt), st.sampled_from([a, a ^ fmt.sign])))
