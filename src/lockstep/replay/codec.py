@@ -81,12 +81,12 @@ class _LenientColumns(msgspec.Struct):
 
 def _decode_known(raw: msgspec.Raw) -> Event | None:
     number = next(iter(_decode_array(raw)), None)
-    if number in KINDS:
-        return _decode_event(raw)
-    if isinstance(number, int) and number >= FIRST_SKIPPABLE:
+    if not isinstance(number, int) or number in KINDS:
+        return _decode_event(raw)  # which says what is wrong with it
+    if number >= FIRST_SKIPPABLE:
         return None
     raise BadRecording(
-        f"the recording has an event of kind {number!r}, which this version does not know",
+        f"the recording has an event of kind {number}, which this version does not know",
         remedy="Replay it with the version of lockstep that recorded it, or a newer one.",
     )
 

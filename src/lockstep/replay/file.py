@@ -6,7 +6,7 @@ The page size is small because logs are: each table wastes half a page.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +30,13 @@ _SCHEMA: Final = {
     "transcript": "CREATE TABLE transcript "
     "(id INTEGER PRIMARY KEY, port TEXT, start INTEGER, crc INTEGER, data BLOB)",
 }
+
+
+Range = tuple[int, int, bytes]
+"""Events to be stored: the instants it goes from and to, and their encoding."""
+
+Text = tuple[str, int, bytes]
+"""Output to be stored: its port, the position of its first byte, and the compressed bytes."""
 
 
 class ChunkRow(msgspec.Struct, frozen=True):
@@ -76,6 +83,7 @@ class RecordingFile:
         with file._writing():
             for pragma in (
                 f"page_size={_PAGE_SIZE}",
+                "auto_vacuum=INCREMENTAL",
                 f"application_id={APPLICATION_ID}",
                 f"user_version={VERSION}",
                 "journal_mode=WAL",
@@ -101,7 +109,7 @@ class RecordingFile:
                 uri, uri=True, isolation_level=None, check_same_thread=False
             )
         except sqlite3.Error as error:
-            raise _damaged(path, error) from error
+            raise damaged(path, error) from error
         file = cls(path, connection)
         try:
             file._check_header()
@@ -134,24 +142,27 @@ class RecordingFile:
                 "INSERT INTO images VALUES (?, ?, ?)", (sha256, len(data), compress(data, 3))
             )
 
-    def put(self, chunk: tuple[int, int, bytes], texts: list[tuple[str, int, bytes]]) -> None:
-        """Commit a chunk (first, upto, data) and output that goes with it (port, start, data)."""
-        first, upto, data = chunk
+    def put(self, chunks: Sequence[Range], texts: Sequence[Text], *, anew: bool = False) -> None:
+        """Commit chunks, and output that goes with them; `anew`: instead of all there are."""
         with self._writing():
             self._db.execute("BEGIN")
-            self._db.execute(
+            if anew:
+                self._db.execute("DELETE FROM chunks")
+                self._db.execute("DELETE FROM transcript")
+            self._db.executemany(
                 "INSERT INTO chunks (first, upto, crc, data) VALUES (?, ?, ?, ?)",
-                (first, upto, checksum(data, first, upto), data),
+                [(at, upto, checksum(data, at, upto), data) for at, upto, data in chunks],
             )
             self._db.executemany(
                 "INSERT INTO transcript (port, start, crc, data) VALUES (?, ?, ?, ?)",
-                [(port, start, checksum(text, start), text) for port, start, text in texts],
+                [(port, start, checksum(data, start), data) for port, start, data in texts],
             )
             self._db.execute("COMMIT")
 
     def finish(self) -> None:
         """Turn the database into one plain file, readable from anywhere."""
         with self._writing():
+            self._db.executescript("PRAGMA incremental_vacuum")  # execute() would do one page
             self._db.execute("PRAGMA journal_mode=DELETE")
 
     def about(self, name: str, kind: type[Any]) -> Any:
@@ -183,7 +194,7 @@ class RecordingFile:
         for row in self._rows("SELECT id, first, upto, crc, data FROM chunks", ChunkRow):
             verify_checksum(row.crc, row.data, row.first, row.upto)
             if row.first != upto or row.upto < upto:
-                raise BadRecording(f"{self.path} has a gap at instruction {upto:_}")
+                raise damaged(self.path, f"there is a gap at instruction {upto:_}")
             upto = row.upto
             yield row
 
@@ -230,7 +241,7 @@ class RecordingFile:
         try:
             yield
         except (sqlite3.Error, msgspec.MsgspecError, UnicodeError, OverflowError) as error:
-            raise _damaged(self.path, error) from error
+            raise damaged(self.path, error) from error
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -258,7 +269,8 @@ def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def _damaged(path: Path, error: Exception) -> BadRecording:
+def damaged(path: Path, error: object) -> BadRecording:
+    """The error for a file that was a recording once."""
     return BadRecording(
         f"{path} is damaged: {error}",
         remedy="Copy it again from where it was recorded. A recording that was killed needs the "

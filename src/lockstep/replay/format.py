@@ -239,11 +239,16 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """Written last: its presence makes a recording complete. Stored as JSON."""
+    """Written last: its presence makes a recording complete. Stored as JSON.
+
+    `chunks` and `outputs` say how much there must be: of both, nothing may be missing at the end.
+    """
 
     instructions: int
     duration_s: float
     reason: str
+    chunks: int
+    outputs: dict[str, int]
 
 
 def _show(value: object) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 from lockstep.det.instant import FOREVER, START, Icount
 from lockstep.errors import BadRecording
 from lockstep.replay.codec import compress, decode_chunk, decompress, encode_chunk
-from lockstep.replay.file import RecordingFile
+from lockstep.replay.file import Range, RecordingFile, Text, damaged
 from lockstep.replay.format import AnyEvent, Ending, Logged, Manifest
 
 _FLUSH_NS: Final = 700_000_000
@@ -67,8 +67,11 @@ class LogWriter:
         texts = [(port, text) for port, text in self._texts.items() if text]
         if not self._pending and not texts:
             return
-        rows = [(port, self._starts.get(port, 0), compress(bytes(text))) for port, text in texts]
-        self._file.put((self._upto, now, encode_chunk(self._upto, self._pending)), rows)
+        chunk = (self._upto, now, encode_chunk(self._upto, self._pending))
+        self._file.put(
+            [chunk],
+            [(port, self._starts.get(port, 0), compress(bytes(text))) for port, text in texts],
+        )
         for port, text in texts:
             self._starts[port] = self._starts.get(port, 0) + len(text)
             text.clear()
@@ -79,7 +82,10 @@ class LogWriter:
     def finish(self, now: Icount, duration_s: float, reason: str) -> None:
         """Commit the rest, mark the recording complete and make it one plain file."""
         self.flush(now)
-        self._file.put_about(ending=Ending(now, duration_s, reason))
+        chunks, texts = list(_merge_chunks(self._file)), list(_merge_texts(self._file))
+        self._file.put(chunks, texts, anew=True)
+        ending = Ending(now, duration_s, reason, len(chunks), self.outputs())
+        self._file.put_about(ending=ending)
         self._file.finish()
         self._file.close()
 
@@ -119,11 +125,15 @@ class LogReader:
 
     def chunks(self) -> Iterator[tuple[int, list[Logged]]]:
         """The events of each chunk, in order, with the bytes that it takes in the file."""
+        count = 0
         for row in self._file.chunks():
             logged = decode_chunk(Icount(row.first), row.data)
             if logged and logged[-1].at > row.upto:
-                raise BadRecording(f"{self.path} is damaged: an event outside of its chunk")
+                raise damaged(self.path, "an event is outside of its chunk")
+            count += 1
             yield len(row.data), logged
+        if self.ending is not None and count != self.ending.chunks:
+            raise damaged(self.path, "events are missing at its end")
 
     def events(self, first: Icount = START, last: Icount = FOREVER) -> Iterator[Logged]:
         """Every event from `first` to `last`, both included, in order."""
@@ -141,6 +151,8 @@ class LogReader:
 
     def ports(self) -> list[str]:
         """The ports that something left through."""
+        if self.ending is not None:
+            return sorted(self.ending.outputs)
         return sorted({row.port for row in self._file.texts()})
 
     def transcript(self, port: str) -> Iterator[bytes]:
@@ -148,10 +160,12 @@ class LogReader:
         position = 0
         for row in self._file.texts(port):
             if row.start != position:
-                raise BadRecording(f"{self.path} has a gap in the output of {port}")
+                raise damaged(self.path, f"there is a gap in the output of {port}")
             text = decompress(row.data)
             position += len(text)
             yield text
+        if self.ending is not None and position != self.ending.outputs.get(port, 0):
+            raise damaged(self.path, f"there is a gap in the output of {port}")
 
     def image(self, sha256: str) -> bytes | None:
         """The contents of an image, if it is embedded."""
@@ -160,3 +174,33 @@ class LogReader:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+
+def _merge_chunks(file: RecordingFile) -> Iterator[Range]:
+    """The chunks of many commits as a few big ones, which compress better."""
+    first = upto = START
+    logged: list[Logged] = []
+    for row in file.chunks():
+        logged += decode_chunk(Icount(row.first), row.data)
+        upto = Icount(row.upto)
+        if len(logged) >= _FLUSH_EVENTS:
+            yield first, upto, encode_chunk(first, logged)
+            first, logged = upto, []
+    if logged or upto > first:
+        yield first, upto, encode_chunk(first, logged)
+
+
+def _merge_texts(file: RecordingFile) -> Iterator[Text]:
+    """The output of many commits in a few big pieces."""
+    pieces: dict[str, bytearray] = {}
+    starts: dict[str, int] = {}
+    for row in file.texts():
+        piece = pieces.setdefault(row.port, bytearray())
+        piece += decompress(row.data)
+        if len(piece) >= _FLUSH_BYTES:
+            yield row.port, starts.get(row.port, 0), compress(bytes(piece))
+            starts[row.port] = starts.get(row.port, 0) + len(piece)
+            piece.clear()
+    for port, piece in pieces.items():
+        if piece:
+            yield port, starts.get(port, 0), compress(bytes(piece))

@@ -56,6 +56,7 @@ class Replayer:
         self._expected_outputs: dict[str, int] = {}
         self._agreed: Icount | None = None
         self._last = START
+        self._ended = False
         self._diverged: ReplayDivergence | None = None
 
     def outlet(self, port: str) -> Outlet:
@@ -67,11 +68,14 @@ class Replayer:
     def horizon(self, now: Icount) -> Icount:
         """The next event's instant; past an answer by one instruction, which should have asked.
 
-        At the end of the log it is `now`: look at `finished` after every period.
+        At the end of the log it is `now`, but only once: look at `finished` before every period.
         """
         upcoming = self._upcoming(now)
         if upcoming is None and now >= self.end:
             self.check_finished()
+            if self._ended:  # never a hang
+                self._diverge("goes on")
+            self._ended = True
             return now
         if upcoming is None:
             return self.end
