@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lockstep.isa.privileged import STORE_MISALIGNED
 from lockstep.isa.state import HART_FIELDS, PMP_ENTRIES, RESET_VALUES
@@ -53,7 +53,7 @@ class FakeHart:
         self.memory: dict[int, int] = {}  # by byte
         self.stores: list[tuple[int, int]] = []  # (address, size) in order
         self.word = 0x0000_0013
-        self.notes: list[str] = []  # resync, flush: what the engine was told
+        self.notes: list[str] = []  # resync, timer, flush: what the engine was told
         self.count = 0  # icount
         self.counted = 0  # executed
         self.mtime = 0
@@ -65,6 +65,10 @@ class FakeHart:
         if name in HART_FIELDS:
             value = Bits(64, int(value))
         object.__setattr__(self, name, value)
+
+    if TYPE_CHECKING:  # the hart fields
+
+        def __getattr__(self, name: str) -> Bits: ...
 
     def execute(self, word: int) -> int:
         """Run one instruction; returns the next pc. Traps come out as GuestTrap."""
@@ -131,6 +135,9 @@ class FakeHart:
 
     def resync(self) -> None:
         self.notes.append("resync")
+
+    def timer_changed(self) -> None:
+        self.notes.append("timer")
 
     def flush_translations(self) -> None:
         self.notes.append("flush")

@@ -140,7 +140,13 @@ def _legal_envcfg(s: Hart, value: Word, writable: int) -> Word:
 @sem
 def _write_menvcfg(s: Hart, csr: Word, value: Word) -> None:
     s.menvcfg = _legal_envcfg(s, value, _SENVCFG_WRITABLE | ENVCFG_STCE)
-    s.resync()
+    s.timer_changed()
+
+
+@sem
+def _write_stimecmp(s: Hart, csr: Word, value: Word) -> None:
+    s.stimecmp = value
+    s.timer_changed()
 
 
 @sem
@@ -230,7 +236,7 @@ CSRS: Final[tuple[Csr, ...]] = (
     _stored(0x142, "scause"),
     _stored(0x143, "stval"),
     Csr(0x144, "sip", read=read_sip, write=write_sip),
-    Csr(0x14D, "stimecmp", field="stimecmp", writable=_ALL, resync=True, gate=_stimecmp_open),
+    Csr(0x14D, "stimecmp", field="stimecmp", write=_write_stimecmp, gate=_stimecmp_open),
     Csr(0x180, "satp", field="satp", write=_write_satp, gate=_satp_open),
     Csr(0x001, "fflags", read=_read_fflags, write=_write_fflags, gate=_fp_on),
     Csr(0x002, "frm", read=_read_frm, write=_write_frm, gate=_fp_on),

@@ -47,7 +47,7 @@ def effective_priv(s: Hart) -> Word:
 
 
 @outlined
-def translate(s: Hart, vaddr: Word, size: Word, access: Access) -> tuple[Word, Word, bool]:
+def translate(s: Hart, vaddr: Word, size: Word | int, access: Access) -> tuple[Word, Word, bool]:
     """(physical address, cause, cacheable) of `size` bytes at `vaddr`, within one page.
 
     cause is 0 or the exception to raise with tval `vaddr`. cacheable says that the answer, PMP

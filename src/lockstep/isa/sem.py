@@ -62,7 +62,10 @@ class Hart(Protocol):
         """The next instruction is at pc + offset."""
 
     def resync(self) -> None:
-        """Privilege, translation, interrupt or timer state changed: re-evaluate before the next."""
+        """Privilege, translation or interrupt state changed: re-evaluate before the next."""
+
+    def timer_changed(self) -> None:
+        """A timer's deadline moved; implies resync."""
 
     def flush_translations(self) -> None:
         """satp or PMP changed: cached translations no longer hold."""
