@@ -61,11 +61,12 @@ class FakeCpu:
             hart.x = {**regs, 10: hart.hartid}
 
     def save(self) -> Any:
-        return [dict(vars(hart)) for hart in self.harts], self.virtual_ns
+        harts = [{**vars(hart), "x": list(hart.x.items())} for hart in self.harts]
+        return harts, self.virtual_ns
 
     def restore(self, state: Any) -> None:
         for hart, fields in zip(self.harts, state[0], strict=True):
-            vars(hart).update(fields)
+            vars(hart).update(fields, x=dict(fields["x"]))
         self.virtual_ns = state[1]
 
     def hart_fields(self, hart: int) -> dict[str, int]:

@@ -38,7 +38,7 @@ def make_dtb(config: BoardConfig, initrd: Initrd | None, seed: bytes) -> bytes:
         return _amended(config, initrd)
     tree = fdt.FDT()
     _grow(tree.root, _machine(config) | {"chosen": _chosen(config, initrd, seed)})
-    return _flattened(tree)
+    return bytes(tree.to_dtb(version=17, last_comp_version=16, boot_cpuid_phys=0))
 
 
 def _amended(config: BoardConfig, initrd: Initrd | None) -> bytes:
@@ -61,7 +61,7 @@ def _amended(config: BoardConfig, initrd: Initrd | None) -> bytes:
     for name in added:
         chosen.remove_property(name)
     _grow(chosen, added)
-    return _flattened(tree)
+    return bytes(tree.to_dtb())
 
 
 def _chosen(config: BoardConfig, initrd: Initrd | None, seed: bytes) -> dict[str, Value]:
@@ -233,7 +233,3 @@ def _property(name: str, value: Plain) -> object:
 
 def _encoded(value: int | str) -> bytes:
     return value.to_bytes(4, "big") if isinstance(value, int) else value.encode() + b"\0"
-
-
-def _flattened(tree: fdt.FDT) -> bytes:
-    return bytes(tree.to_dtb(version=17, last_comp_version=16, boot_cpuid_phys=0))

@@ -16,6 +16,7 @@ from lockstep.errors import UsageError
 
 UNPACKED_LIMIT: Final = 1 << 30
 """No kernel is larger than this; a decompression bomb is."""
+ZBOOT_HEADER: Final = 56
 
 _OTHER_KERNELS: Final = (
     (0x38, b"ARMd", "an arm64 kernel"),
@@ -135,8 +136,10 @@ def _gunzipped(name: str, data: bytes) -> bytes:
 
 def _unpacked_zboot(name: str, data: bytes) -> bytes:
     """Linux's drivers/firmware/efi/libstub/zboot-header.S."""
+    if len(data) < ZBOOT_HEADER:
+        raise UsageError(f"the {name} is a damaged EFI kernel: it ends in its header")
     offset, size = struct.unpack_from("<II", data, 8)
-    method = data[24:56].split(b"\0")[0]
+    method = data[24:ZBOOT_HEADER].split(b"\0")[0]
     payload = data[offset : offset + size]
     if method == b"gzip":
         return _gunzipped(name, payload)

@@ -55,7 +55,7 @@ class MachineState(msgspec.Struct, frozen=True):
 
     cpu: Any
     devices: dict[str, bytes]
-    pages: dict[int, bytes]
+    pages: tuple[tuple[int, bytes], ...]
     resets: int
     power: PowerEvent | None
 
@@ -202,13 +202,12 @@ class Machine:
     def save(self) -> MachineState:
         """Everything, sharing nothing that can change."""
         devices = {name: canonical_bytes(device.save()) for name, device in self.devices.items()}
-        return MachineState(
-            self.cpu.save(), devices, self._ram_digest.contents(), self.resets, self.power
-        )
+        pages = tuple(self._ram_digest.contents().items())
+        return MachineState(self.cpu.save(), devices, pages, self.resets, self.power)
 
     def restore(self, state: MachineState) -> None:
         """Become what `state` says; it must come from a machine of the same configuration."""
-        self._ram_digest.restore(state.pages)
+        self._ram_digest.restore(dict(state.pages))
         for name, device in self.devices.items():
             device.restore(msgspec.msgpack.decode(state.devices[name], type=device.State))
         self.resets = state.resets

@@ -21,15 +21,15 @@ EXISTING = (1 << SOURCES + 1) - 2
 
 
 class PlicState(msgspec.Struct, frozen=True):
-    """Bit n of a mask is source n; bit c of `asserted` is the line to context c."""
+    """Masks are 32-bit words as the guest reads them; bit c of `asserted` is context c's line."""
 
-    priority: tuple[int, ...] = (0,) * (SOURCES + 1)
-    levels: int = 0
-    pending: int = 0
-    claimed: int = 0
-    enable: tuple[int, ...] = ()
-    threshold: tuple[int, ...] = ()
-    asserted: int = 0
+    priority: tuple[int, ...]
+    levels: tuple[int, ...]
+    pending: tuple[int, ...]
+    claimed: tuple[int, ...]
+    enable: tuple[tuple[int, ...], ...]
+    threshold: tuple[int, ...]
+    asserted: int
 
 
 class Plic(Device):
@@ -51,8 +51,31 @@ class Plic(Device):
         super().__init__()
 
     def reset(self) -> None:
-        none = (0,) * self.contexts
-        self.restore(PlicState(enable=none, threshold=none))
+        self.priority = [0] * (SOURCES + 1)
+        self.levels = self.pending = self.claimed = self.asserted = 0
+        self.enable = [0] * self.contexts
+        self.threshold = [0] * self.contexts
+
+    def save(self) -> PlicState:
+        return PlicState(
+            priority=tuple(self.priority),
+            levels=_words(self.levels),
+            pending=_words(self.pending),
+            claimed=_words(self.claimed),
+            enable=tuple(map(_words, self.enable)),
+            threshold=tuple(self.threshold),
+            asserted=self.asserted,
+        )
+
+    def restore(self, state: msgspec.Struct) -> None:
+        assert isinstance(state, PlicState)
+        self.priority = list(state.priority)
+        self.levels = _mask(state.levels)
+        self.pending = _mask(state.pending)
+        self.claimed = _mask(state.claimed)
+        self.enable = list(map(_mask, state.enable))
+        self.threshold = list(state.threshold)
+        self.asserted = state.asserted
 
     def drive(self, source: int, level: bool) -> None:
         """The gateway of one source: forward the first assertion, then wait for completion.
@@ -147,3 +170,11 @@ class Plic(Device):
             if level != bool(self.asserted >> context & 1):
                 self.asserted ^= 1 << context
                 self.lines[context](level)
+
+
+def _words(mask: int) -> tuple[int, ...]:
+    return tuple(mask >> 32 * word & WORD for word in range(WORDS))
+
+
+def _mask(words: Sequence[int]) -> int:
+    return sum(word << 32 * i for i, word in enumerate(words))

@@ -1,0 +1,101 @@
+"""The bus finds the register or says that there is none, under the guard."""
+
+from contextlib import nullcontext
+from types import TracebackType
+
+import pytest
+
+from fakes.device import FakeLine
+from lockstep.errors import InternalError
+from lockstep.machine.bus import Bus, BusError
+from lockstep.machine.devices.aclint import Mswi
+from lockstep.machine.devices.finisher import Finisher
+from lockstep.machine.devices.rom import Rom
+
+
+class CountingGuard:
+    """A lock that says how often it was taken, and whether it is."""
+
+    def __init__(self) -> None:
+        self.taken, self.held = 0, False
+
+    def __enter__(self) -> None:
+        self.taken, self.held = self.taken + 1, True
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.held = False
+
+
+def test_every_device_access_holds_the_guard() -> None:
+    """Reads, writes and what no register answers."""
+    guard = CountingGuard()
+    bus = Bus(guard)
+    held = []
+    bus.attach(0x1000, Mswi([lambda level: held.append(guard.held)]))
+    bus.write(0x1000, 4, 1)
+    bus.read(0x1000, 4)
+    bus.read(0x1800, 4)
+    assert held == [True]
+    assert guard.taken == 3
+
+
+@pytest.mark.parametrize(("addr", "size"), [(0x0, 4), (0x1000, 8), (0x1002, 4), (0x5000, 4)])
+def test_nothing_there_or_not_at_that_size_is_a_bus_error(addr: int, size: int) -> None:
+    """Unmapped, too wide, misaligned, just behind the end."""
+    bus = Bus(nullcontext())
+    bus.attach(0x1000, Mswi([FakeLine()]))
+    with pytest.raises(BusError):
+        bus.read(addr, size)
+    with pytest.raises(BusError):
+        bus.write(addr, size, 0)
+
+
+def test_reserved_addresses_read_zero_and_ignore_writes() -> None:
+    """Inside a device, at a size it knows."""
+    bus = Bus(nullcontext())
+    bus.attach(0x1000, Mswi([FakeLine()]))
+    bus.write(0x1004, 4, 1)
+    assert bus.read(0x1004, 4) == 0
+
+
+def test_devices_may_not_overlap() -> None:
+    """That would be a bug of ours."""
+    bus = Bus(nullcontext())
+    bus.attach(0x1000, Mswi([]))
+    with pytest.raises(InternalError):
+        bus.attach(0x4FFF, Mswi([]))
+
+
+def test_rom_reads_at_any_size_and_cannot_be_written() -> None:
+    """Little-endian, zeros behind its contents."""
+    bus = Bus(nullcontext())
+    rom = Rom()
+    rom.contents = bytes(range(1, 13))
+    bus.attach(0x1000, rom)
+    bus.write(0x1000, 8, 0)
+    assert bus.read(0x1000, 8) == 0x0807060504030201
+    assert bus.read(0x1001, 1) == 2
+    assert bus.read(0x1008, 8) == 0x0C0B0A09
+
+
+@pytest.mark.parametrize(
+    ("value", "heard"),
+    [
+        (0x5555, [(0x5555, 0)]),
+        (0x7777, [(0x7777, 0)]),
+        (0x0007_3333, [(0x3333, 7)]),
+        (0x1234, []),
+    ],
+)
+def test_the_finisher_passes_on_commands_it_knows(value: int, heard: list[tuple[int, int]]) -> None:
+    """Only a failure has a code."""
+    bus = Bus(nullcontext())
+    finished: list[tuple[int, int]] = []
+    bus.attach(0, Finisher(lambda command, code: finished.append((command, code))))
+    bus.write(0, 4, value)
+    assert finished == heard
