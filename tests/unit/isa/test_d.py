@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -161,7 +162,7 @@ def test_classes() -> None:
 def test_integer_conversions(kind: str, bits: int, is_signed: bool, mode: int) -> None:
     numbers = [0.5, 2.5, 2.0**31 - 0.5, 2.0**32 - 0.5, 2.0**63, 2.0**64, 0.9]
     for number in numbers:
-        size = ieee.rounded(DOUBLE, RNE, ieee.Fraction(number))[0]
+        size = ieee.rounded(DOUBLE, RNE, Fraction(number))[0]
         for a in (size, MINUS | size, SNAN, MINUS | NAN):
             s = hart(a)
             s.execute(with_rm(f"fcvt.{kind}.d", mode))
