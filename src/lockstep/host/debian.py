@@ -20,7 +20,7 @@ KEYRINGS = (
     Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
     Path("/usr/share/keyrings/debian-archive-keyring.pgp"),
 )
-TOOLS = ("apt-get", "apt-cache", "apt-config", "dpkg-deb")
+TOOLS = ("apt-get", "apt-cache", "apt-config", "dpkg", "dpkg-deb")
 
 
 class Apt:
@@ -29,6 +29,7 @@ class Apt:
     def __init__(self, root: Path, suite: str, architecture: str) -> None:
         require_tools()
         self.root, self.suite, self.architecture = root, suite, architecture
+        shutil.rmtree(root, ignore_errors=True)  # what an interrupted fetch may have left
         for folder in ("state/lists/partial", "cache/archives/partial", "packages"):
             (root / folder).mkdir(parents=True, exist_ok=True)
         (root / "status").touch()
@@ -50,11 +51,11 @@ class Apt:
         return names
 
     def download(self, package: str) -> Path:
-        """Fetch one package file (verified), and nothing it depends on."""
+        """Fetch one package file (verified), once, and nothing it depends on."""
         folder = self.root / "packages" / package
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        self._run("apt-get", "-q", "download", package, folder=folder)
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            self._run("apt-get", "-q", "download", package, folder=folder)
         return next(folder.glob("*.deb"))
 
     def _configuration(self) -> str:
@@ -152,6 +153,13 @@ def mirror() -> str:
         "apt on this machine has no Debian mirror among its sources",
         remedy=f"name one in {MIRROR_VARIABLE}, as in a line of sources.list",
     )
+
+
+def host_architecture() -> str:
+    """The architecture this machine's own packages are for."""
+    require_tools()
+    command = ["dpkg", "--print-architecture"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def member(package: Path, pattern: str) -> tuple[str, bytes] | None:

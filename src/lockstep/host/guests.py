@@ -1,37 +1,28 @@
 """The guests of the tests and the examples: Debian's riscv64 kernel, busybox and OpenSBI.
 
 `fetch_guests` brings them through apt (see `lockstep.host.debian`) into the user's cache, once, and
-writes down where each came from and its SHA-256.
+writes down where each came from and its SHA-256. `lockstep.host.packages` knows the packages.
 """
 
 import fcntl
-import gzip
 import hashlib
 import os
-import re
 import shutil
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-import zstandard
 
 from lockstep.errors import UsageError
-from lockstep.host.debian import Apt, member
-from lockstep.host.initramfs import build_initramfs
+from lockstep.host.debian import Apt, host_architecture
+from lockstep.host.initramfs import INIT_SCRIPT, build_initramfs
+from lockstep.host.packages import Found, from_installer, from_packages
 
 SUITE = "trixie"
 ARCHITECTURE = "riscv64"
-KERNEL_META = "linux-image-riscv64"
-KERNEL_PACKAGE = r"linux-(image|binary)-\d.*"
-KERNEL_FILE = r"boot/vmlinu[xz]-.*|usr/lib/modules/[^/]+/vmlinu[xz]"
-BUSYBOX_FILE = r"(usr/)?bin/busybox"
-FIRMWARE_FILE = r"usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic\.bin"
-IMAGE_MAGIC = b"RSC\x05"  # at offset 56 (Documentation/arch/riscv/boot-image-header.rst)
-ZBOOT_MAGIC = b"zimg"  # at offset 4 (drivers/firmware/efi/libstub/zboot-header.S)
-GZIP_MAGIC = b"\x1f\x8b"
+MANIFEST = "manifest.json"
+LIBRARIES = "lib"
 
 Progress = Callable[[str], None]
 
@@ -45,7 +36,7 @@ class GuestFile(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What `manifest.json` says: the suite, and every file by name."""
+    """What `manifest.json` says: the suite, and every file by its name in the directory."""
 
     suite: str
     files: dict[str, GuestFile]
@@ -54,11 +45,30 @@ class Manifest(msgspec.Struct, frozen=True):
 class GuestSet(msgspec.Struct, frozen=True):
     """Where the guests are. `kernel` is a Linux Image, `bios` OpenSBI's fw_dynamic."""
 
-    kernel: Path
-    initrd: Path
-    bios: Path
-    busybox: Path
+    directory: Path
     manifest: Manifest
+
+    @property
+    def kernel(self) -> Path:
+        return self.directory / "Image"
+
+    @property
+    def bios(self) -> Path:
+        return self.directory / "fw_dynamic.bin"
+
+    @property
+    def initrd(self) -> Path:
+        return self.directory / "initramfs.cpio.gz"
+
+    def initramfs(self, init_script: str) -> bytes:
+        """Another initramfs of the same programs, whose /init is `init_script`."""
+        names = [Path(name) for name in self.manifest.files]
+        libraries = {name.name: name for name in names if name.parent.name == LIBRARIES}
+        return build_initramfs(
+            (self.directory / "busybox").read_bytes(),
+            init_script,
+            {name: (self.directory / path).read_bytes() for name, path in libraries.items()},
+        )
 
 
 def guests_directory(suite: str = SUITE) -> Path:
@@ -80,97 +90,58 @@ def find_guests(suite: str = SUITE) -> GuestSet | None:
     """The guests if they are there and whole, else None. Touches no network."""
     directory = guests_directory(suite)
     try:
-        manifest = msgspec.json.decode((directory / "manifest.json").read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode((directory / MANIFEST).read_bytes(), type=Manifest)
         whole = all(
             hashlib.sha256((directory / name).read_bytes()).hexdigest() == file.sha256
             for name, file in manifest.files.items()
         )
     except (OSError, msgspec.DecodeError):
         return None
-    return _guest_set(directory, manifest) if whole else None
-
-
-def _guest_set(directory: Path, manifest: Manifest) -> GuestSet:
-    return GuestSet(
-        kernel=directory / "Image",
-        initrd=directory / "initramfs.cpio.gz",
-        bios=directory / "fw_dynamic.bin",
-        busybox=directory / "busybox",
-        manifest=manifest,
-    )
+    return GuestSet(directory, manifest) if whole else None
 
 
 def _fetch(progress: Progress, suite: str, directory: Path) -> GuestSet:
-    """Bring the packages, take out the files we need, and write the manifest last."""
-    progress(f"reading the package index of Debian {suite} ({ARCHITECTURE})")
-    apt = Apt(directory / "apt", suite, ARCHITECTURE)
-    apt.update()
-    progress("fetching busybox")
-    busybox, busybox_package = _take(apt, ["busybox-static"], BUSYBOX_FILE)
-    progress("fetching OpenSBI")
-    firmware, firmware_package = _take(apt, ["opensbi"], FIRMWARE_FILE)
-    progress("fetching the kernel")
-    kernel, kernel_package = _take(apt, _kernel_packages(apt), KERNEL_FILE)
-    contents = {
-        "Image": (plain_image(kernel), kernel_package),
-        "fw_dynamic.bin": (firmware, firmware_package),
-        "busybox": (busybox, busybox_package),
-        "initramfs.cpio.gz": (build_initramfs(busybox), busybox_package),
+    """Bring the files, and write the manifest last: without it nothing counts as fetched."""
+    (directory / MANIFEST).unlink(missing_ok=True)
+    found = _find_packages(progress, suite, directory / "apt")
+    libraries = {f"{LIBRARIES}/{name}": held for name, held in found.libraries.items()}
+    contents = {name: held[0] for name, held in found.libraries.items()}
+    initramfs = build_initramfs(found.busybox[0], INIT_SCRIPT, contents)
+    files = {
+        "Image": found.kernel,
+        "fw_dynamic.bin": found.firmware,
+        "busybox": found.busybox,
+        "initramfs.cpio.gz": (initramfs, found.busybox[1]),
+        **libraries,
     }
-    files: dict[str, GuestFile] = {}
-    for name, (data, package) in contents.items():
+    listed: dict[str, GuestFile] = {}
+    for name, (data, package) in files.items():
         _write(directory / name, data)
-        files[name] = GuestFile(hashlib.sha256(data).hexdigest(), len(data), package)
-    manifest = Manifest(suite, files)
-    _write(directory / "manifest.json", msgspec.json.format(msgspec.json.encode(manifest)))
-    shutil.rmtree(apt.root)  # ten times the size of what was wanted
-    progress(f"the guests are ready: {kernel_package}, {firmware_package}, {busybox_package}")
-    return _guest_set(directory, manifest)
+        listed[name] = GuestFile(hashlib.sha256(data).hexdigest(), len(data), package)
+    manifest = Manifest(suite, listed)
+    _write(directory / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+    shutil.rmtree(directory / "apt")  # ten times the size of what was wanted
+    progress("the guests are ready: " + ", ".join(sorted({f.package for f in listed.values()})))
+    return GuestSet(directory, manifest)
 
 
-def _kernel_packages(apt: Apt) -> list[str]:
-    """The packages that may hold the kernel itself: the meta package names its current version."""
-    images = [name for name in apt.depends(KERNEL_META) if re.fullmatch(KERNEL_PACKAGE, name)]
-    parts = [name for image in images for name in apt.depends(image)]
-    return images + [name for name in parts if re.fullmatch(KERNEL_PACKAGE, name)]
-
-
-def _take(apt: Apt, packages: list[str], pattern: str) -> tuple[bytes, str]:
-    """The first file of these packages whose path matches, and the package it was in."""
-    for package in packages:
-        path = apt.download(package)
-        found = member(path, pattern)
-        path.unlink()
-        if found is not None:
-            return found[1], path.stem.replace("%3a", ":")
-    raise UsageError(
-        f"no file like {pattern} in the packages {', '.join(packages) or '(none)'} of {apt.suite}",
-        remedy="the packages may have been rearranged; pass --kernel, --initrd and --bios yourself",
-    )
-
-
-def plain_image(kernel: bytes) -> bytes:
-    """A Linux Image, out of whatever wrapping Debian gives its kernel (none, gzip or EFI zboot)."""
-    if kernel[4:8] == ZBOOT_MAGIC:
-        start, size = struct.unpack_from("<II", kernel, 8)
-        method = kernel[24:56].split(b"\0")[0].decode("ascii", "replace")
-        payload = kernel[start : start + size]
-        if method not in ("gzip", "zstd"):
-            raise UsageError(f"the kernel is packed with {method}, which is not understood")
-        kernel = gzip.decompress(payload) if method == "gzip" else _zstd(payload)
-    elif kernel[:2] == GZIP_MAGIC:
-        kernel = gzip.decompress(kernel)
-    if kernel[56:60] != IMAGE_MAGIC:
-        raise UsageError("the fetched kernel is not a RISC-V Linux Image")
-    return kernel
-
-
-def _zstd(payload: bytes) -> bytes:
-    return zstandard.ZstdDecompressor().decompressobj().decompress(payload)
+def _find_packages(progress: Progress, suite: str, root: Path) -> Found:
+    """From the riscv64 packages; or else from the installer, which every architecture has."""
+    progress(f"fetching Debian {suite}'s kernel, busybox and OpenSBI for {ARCHITECTURE}")
+    try:
+        return from_packages(Apt(root, suite, ARCHITECTURE))
+    except UsageError as refused:
+        progress(f"no: {refused.message.splitlines()[0]}")
+        progress("trying the same suite's installer for riscv64 instead (52 MB)")
+        try:
+            return from_installer(Apt(root, suite, host_architecture()))
+        except UsageError:
+            raise refused from None
 
 
 def _write(path: Path, data: bytes) -> None:
     """Replace a file at one stroke: readers see the old one or the new one, whole."""
+    path.parent.mkdir(exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
     unfinished.write_bytes(data)
     unfinished.replace(path)
