@@ -6,9 +6,8 @@ The engine's vocabulary beyond isa/sem: `ram_load`, `ram_store`, `remember` (cac
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 from lockstep.cpu.layout import MMIO_DONE, MMIO_FAULTED, MMIO_NONE, MMIO_REQUESTED, PAGE
+from lockstep.cpu.vocabulary import EngineHart
 from lockstep.isa.mmu import translate
 from lockstep.isa.privileged import (
     LOAD,
@@ -23,14 +22,13 @@ from lockstep.isa.values import Word
 
 
 @sem
-def in_ram(s: Any, paddr: Word, size: int) -> bool:
+def in_ram(s: EngineHart, paddr: Word, size: int) -> bool:
     """Whether all of paddr .. paddr+size is main memory."""
-    inside: bool = paddr - s.ram_base < s.ram_size - (size - 1)
-    return inside
+    return paddr - s.ram_base < s.ram_size - (size - 1)
 
 
 @outlined
-def locate(s: Any, addr: Word, size: Word | int, access: Access) -> Word:
+def locate(s: EngineHart, addr: Word, size: Word | int, access: Access) -> Word:
     """The physical address of `addr`, or a trap. Caches the translation if it is the page's."""
     paddr, cause, cacheable = translate(s, addr, size, access)
     if cause != 0:
@@ -41,16 +39,15 @@ def locate(s: Any, addr: Word, size: Word | int, access: Access) -> Word:
 
 
 @outlined
-def load_slow(s: Any, addr: Word, size: int) -> Word:
+def load_slow(s: EngineHart, addr: Word, size: int) -> Word:
     """A load that the fast path could not do."""
-    if size > 1:
-        if addr & (PAGE - 1) > PAGE - size:
-            return _load_split(s, addr, size)
+    if size > 1 and addr & (PAGE - 1) > PAGE - size:
+        return _load_split(s, addr, size)
     return _load_physical(s, locate(s, addr, size, LOAD), addr, size)
 
 
 @sem
-def _load_physical(s: Any, paddr: Word, addr: Word, size: int) -> Word:
+def _load_physical(s: EngineHart, paddr: Word, addr: Word, size: int) -> Word:
     result = s.const(0)
     if in_ram(s, paddr, size):
         result = s.ram_load(paddr, size)
@@ -60,7 +57,7 @@ def _load_physical(s: Any, paddr: Word, addr: Word, size: int) -> Word:
 
 
 @outlined
-def _load_split(s: Any, addr: Word, size: int) -> Word:
+def _load_split(s: EngineHart, addr: Word, size: int) -> Word:
     """A misaligned load over the end of a page: both pages must allow it."""
     second = (addr | (PAGE - 1)) + 1
     here = second - addr
@@ -78,12 +75,11 @@ def _load_split(s: Any, addr: Word, size: int) -> Word:
 
 
 @outlined
-def store_slow(s: Any, addr: Word, size: int, value: Word) -> None:
+def store_slow(s: EngineHart, addr: Word, size: int, value: Word) -> None:
     """A store that the fast path could not do."""
-    if size > 1:
-        if addr & (PAGE - 1) > PAGE - size:
-            _store_split(s, addr, size, value)
-            return
+    if size > 1 and addr & (PAGE - 1) > PAGE - size:
+        _store_split(s, addr, size, value)
+        return
     paddr = locate(s, addr, size, STORE)
     if in_ram(s, paddr, size):
         s.ram_store(paddr, size, value)
@@ -92,7 +88,7 @@ def store_slow(s: Any, addr: Word, size: int, value: Word) -> None:
 
 
 @outlined
-def _store_split(s: Any, addr: Word, size: int, value: Word) -> None:
+def _store_split(s: EngineHart, addr: Word, size: int, value: Word) -> None:
     """A misaligned store over the end of a page: nothing is written unless both pages allow it."""
     second = (addr | (PAGE - 1)) + 1
     here = second - addr
@@ -108,7 +104,7 @@ def _store_split(s: Any, addr: Word, size: int, value: Word) -> None:
 
 
 @outlined
-def load_amo_slow(s: Any, addr: Word, size: int) -> Word:
+def load_amo_slow(s: EngineHart, addr: Word, size: int) -> Word:
     """The load of a read-modify-write: needs write permission, alignment and main memory."""
     if addr & (size - 1) != 0:
         s.trap(STORE_MISALIGNED, addr)
@@ -116,12 +112,11 @@ def load_amo_slow(s: Any, addr: Word, size: int) -> Word:
     if not in_ram(s, paddr, size):
         # PMA: devices support no atomics (Priv. 3.6.3: AMONone).
         s.trap(STORE_ACCESS_FAULT, addr)
-    value: Word = s.ram_load(paddr, size)
-    return value
+    return s.ram_load(paddr, size)
 
 
 @sem
-def _request(s: Any, paddr: Word, addr: Word, size: int, write: int, value: Word) -> None:
+def _request(s: EngineHart, paddr: Word, addr: Word, size: int, write: int, value: Word) -> None:
     """Ask the bus; when it has answered the instruction runs again and comes by here once more."""
     fault = STORE_ACCESS_FAULT if write else LOAD_ACCESS_FAULT
     if s.cluster.mmio_state == MMIO_FAULTED:
@@ -140,12 +135,11 @@ def _request(s: Any, paddr: Word, addr: Word, size: int, write: int, value: Word
 
 
 @outlined
-def _device_load(s: Any, paddr: Word, addr: Word, size: int) -> Word:
+def _device_load(s: EngineHart, paddr: Word, addr: Word, size: int) -> Word:
     _request(s, paddr, addr, size, 0, s.const(0))
-    value: Word = s.cluster.mmio_value
-    return value
+    return s.cluster.mmio_value
 
 
 @outlined
-def _device_store(s: Any, paddr: Word, addr: Word, size: int, value: Word) -> None:
+def _device_store(s: EngineHart, paddr: Word, addr: Word, size: int, value: Word) -> None:
     _request(s, paddr, addr, size, 1, value)

@@ -7,9 +7,10 @@ its choice only when it returns RUN, and a run of zero instructions changes noth
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from lockstep.cpu.layout import MMIO_NONE, MMIO_REQUESTED
+from lockstep.cpu.vocabulary import Cluster, EngineHart
 from lockstep.isa.interrupts import interrupt_to_take, wakes
 from lockstep.isa.privileged import ENVCFG_STCE
 from lockstep.isa.sem import outlined, sem
@@ -30,14 +31,13 @@ _FAR: Final = 1 << 56  # a deadline beyond any run
 
 
 @sem
-def virtual_ns(c: Any) -> Word:
+def virtual_ns(c: Cluster) -> Word:
     """The virtual clock."""
-    now: Word = (c.icount << c.shift) + c.warp
-    return now
+    return (c.icount << c.shift) + c.warp
 
 
 @sem
-def _until_ticks(c: Any, compare: Word) -> Word:
+def _until_ticks(c: Cluster, compare: Word) -> Word:
     """Instructions until mtime reaches `compare`; SLICE if it has or if that is further off."""
     ticks = compare - c.time_offset
     result = c.const(SLICE)
@@ -52,30 +52,29 @@ def _until_ticks(c: Any, compare: Word) -> Word:
 
 
 @sem
-def _least(c: Any, a: Word, b: Word) -> Word:
+def _least(c: Cluster, a: Word, b: Word) -> Word:
     return a if a < b else b
 
 
 @outlined
-def _budget(c: Any, h: Any, quantum_left: Word) -> Word:
+def _budget(c: Cluster, h: EngineHart, quantum_left: Word) -> Word:
     """How far hart `h` may run before something is to be decided anew."""
     budget = _least(c, c.until - c.icount, quantum_left)
     budget = _least(c, budget, _until_ticks(c, h.mtimecmp))
     if h.menvcfg & ENVCFG_STCE != 0:
         budget = _least(c, budget, _until_ticks(c, h.stimecmp))
-    result: Word = _least(c, budget, c.const(SLICE))
-    return result
+    return _least(c, budget, c.const(SLICE))
 
 
 @sem
-def _settle(c: Any, h: Any) -> None:
+def _settle(c: Cluster, h: EngineHart) -> None:
     """Let `h.icount()` and `h.time()` say now."""
     h.limit = c.icount
     h.left = c.const(0)
 
 
 @sem
-def _commit(c: Any, h: Any, number: Word, quantum_left: Word) -> None:
+def _commit(c: Cluster, h: EngineHart, number: Word, quantum_left: Word) -> None:
     if number != c.current:
         h.reservation = c.const(NO_RESERVATION)
     c.current = number
@@ -92,7 +91,7 @@ def _commit(c: Any, h: Any, number: Word, quantum_left: Word) -> None:
 
 
 @outlined
-def select(c: Any) -> Word:
+def select(c: Cluster) -> Word:
     """Choose the hart that runs now. RUN: c.current, c.budget are set; DONE or IDLE: no change."""
     if c.mmio_state != MMIO_NONE:
         # An instruction waits for its device access: it alone runs, interrupts come after it.
@@ -124,7 +123,7 @@ def select(c: Any) -> Word:
 
 
 @outlined
-def run(c: Any) -> Word:
+def run(c: Cluster) -> Word:
     """Run until c.until, until all harts wait, until stopped, or until a device is accessed."""
     action = c.const(RUN)
     while action == RUN:
@@ -138,7 +137,7 @@ def run(c: Any) -> Word:
 
 
 @sem
-def _slice(c: Any) -> Word:
+def _slice(c: Cluster) -> Word:
     h = c.hart(c.current)
     c.execute(h, c.budget)
     used = c.budget - h.left

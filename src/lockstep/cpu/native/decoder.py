@@ -58,7 +58,9 @@ class Decoder:
         buckets: dict[int, list[Insn]] = {}
         mine = sorted((i for i in self.handlers if i.length == length), key=specificity)
         for value in _submasks(selector):
-            fitting = [i for i in mine if not (value ^ i.encoding.match) & i.encoding.mask & selector]
+            fitting = [
+                i for i in mine if not (value ^ i.encoding.match) & i.encoding.mask & selector
+            ]
             if fitting:
                 buckets[value] = fitting
         return buckets
@@ -88,7 +90,9 @@ class Decoder:
         builder = self.builder
         value: Any = I64(0)
         for piece in operand.pieces:
-            bits = builder.and_(builder.lshr(self.word, I64(piece.low)), I64((1 << piece.width) - 1))
+            bits = builder.and_(
+                builder.lshr(self.word, I64(piece.low)), I64((1 << piece.width) - 1)
+            )
             value = builder.or_(value, builder.shl(bits, I64(piece.at)))
         if operand.signed:
             up = I64(64 - operand.width)
@@ -130,5 +134,3 @@ def _submasks(mask: int) -> list[int]:
         found.append(value)
         value = (value - mask) & mask
     return sorted(set(found))
-
-

@@ -147,7 +147,9 @@ class NativeFunction(Lowering):
         body(self.word(index))
         following = self.builder.add(index, I64(1))
         index.add_incoming(following, self.builder.block)
-        again = self.builder.icmp_unsigned("<", following, self.builder.add(start.value, I64(count)))
+        again = self.builder.icmp_unsigned(
+            "<", following, self.builder.add(start.value, I64(count))
+        )
         self.builder.cbranch(again, inside, after)
         self.builder.position_at_end(after)
 
@@ -230,7 +232,6 @@ class Helper(NativeFunction):
         native.linkage = "internal"
         self = cls(module, native)
         self.compiled = Compiled(native)
-        self.exits: list[Any] = []
         self.hart = receiver = kind(self, native.args[0])
         given = iter(native.args[1:])
         own = [_rebound(self, a, given) for a in args]
@@ -240,7 +241,10 @@ class Helper(NativeFunction):
         return self.compiled
 
     compiled: Compiled
-    exits: list[Any]
+
+    def __init__(self, module: NativeModule, function: ir.Function) -> None:
+        super().__init__(module, function)
+        self.exits: list[Any] = []
 
     def event_block(self) -> Any:
         self.mark("may_leave")
@@ -364,7 +368,7 @@ class Instruction(NativeFunction):
         return self.word(self.builder.ptrtoint(self.table, I64))
 
     def before_call(self, receiver: Block) -> None:
-        Block.__setattr__(receiver, "pc", self.current_pc(self.hart))
+        receiver.pc = self.current_pc(self.hart)
         receiver.left = self.word(self.left)
 
     def event_block(self) -> Any:
@@ -413,7 +417,7 @@ class Instruction(NativeFunction):
         wanted = self.builder.icmp_unsigned("!=", self.hart.resync_due.value, I64(0))
         self.builder.cbranch(wanted, due, calm)
         self.builder.position_at_end(due)
-        Block.__setattr__(self.hart, "pc", self._target())
+        self.hart.pc = self._target()
         self.tail_call("op_resync", self.entry, left, self.delta)
         self.builder.position_at_end(calm)
 
@@ -433,16 +437,15 @@ class Instruction(NativeFunction):
         """Run the instruction at virtual address `target`."""
         table = self.hart.fetch_table
         slot = table + ((target >> 12) & (FETCH_ENTRIES - 1)) * FETCH_ENTRY_BYTES
-        known = self.hart.host_load(slot, 8) == target & -PAGE
+        known: Any = self.hart.host_load(slot, 8) == target & -PAGE
         hit, miss = self._block(), self._block()
         self.builder.cbranch(known.value, hit, miss).set_weights([4000, 1])
         self.builder.position_at_end(miss)
-        Block.__setattr__(self.hart, "pc", target)
+        self.hart.pc = target
         self.tail_call("op_fetch", self.entry, left, self.delta)
         self.builder.position_at_end(hit)
         page = self.hart.host_load(slot + 8, 8)
         entry = page + ((target & (PAGE - 1)) << 3)
-        delta = target - (entry >> 3)
+        delta: NativeWord = target - (entry >> 3)
         pointer = self.builder.inttoptr(entry.value, PTR)
         self._continue_at(pointer, left, delta.value)
-

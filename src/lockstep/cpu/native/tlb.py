@@ -8,7 +8,7 @@ The law needs that: what is cached must never show.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from lockstep.cpu.layout import (
     CODE,
@@ -30,6 +30,7 @@ from lockstep.cpu.layout import (
     TLB_OFFSET,
     WRITABLE,
 )
+from lockstep.cpu.vocabulary import NativeCluster, NativeHart
 from lockstep.isa.mmu import effective_priv
 from lockstep.isa.privileged import FETCH, MACHINE, STORE, SUPERVISOR, Access
 from lockstep.isa.sem import outlined, sem
@@ -44,7 +45,7 @@ _FETCH_USED: Final = 16  # contexts_used: bits 0..7 data contexts, from here on 
 
 
 @sem
-def refresh_context(s: Any) -> None:
+def refresh_context(s: NativeHart) -> None:
     """Point at the tables of the current privilege and of the effective one for data."""
     priv = effective_priv(s)
     rights = (s.mstatus >> 18) & 3  # SUM, MXR
@@ -58,26 +59,23 @@ def refresh_context(s: Any) -> None:
 
 
 @sem
-def _page_flags(s: Any, paddr: Word) -> Word:
-    address: Word = s.cluster.flags_host + ((paddr - s.cluster.ram_base) >> 12)
-    return address
+def _page_flags(s: NativeHart, paddr: Word) -> Word:
+    return s.cluster.flags_host + ((paddr - s.cluster.ram_base) >> 12)
 
 
 @sem
-def _decoded_page(s: Any, paddr: Word) -> Word:
+def _decoded_page(s: NativeHart, paddr: Word) -> Word:
     number = (paddr - s.cluster.ram_base) >> 12
-    address: Word = s.cluster.pool_host + number * DECODED_PAGE_BYTES
-    return address
+    return s.cluster.pool_host + number * DECODED_PAGE_BYTES
 
 
 @sem
-def host_address(s: Any, paddr: Word) -> Word:
-    address: Word = s.cluster.ram_host + (paddr - s.cluster.ram_base)
-    return address
+def host_address(s: NativeHart, paddr: Word) -> Word:
+    return s.cluster.ram_host + (paddr - s.cluster.ram_base)
 
 
 @outlined
-def remember(s: Any, vaddr: Word, paddr: Word, access: Access) -> None:
+def remember(s: NativeHart, vaddr: Word, paddr: Word, access: Access) -> None:
     """Cache the translation of vaddr's page for the current context."""
     page = vaddr & ~(PAGE - 1)
     if access is FETCH:
@@ -87,7 +85,7 @@ def remember(s: Any, vaddr: Word, paddr: Word, access: Access) -> None:
 
 
 @sem
-def _remember_fetch(s: Any, page: Word, paddr: Word) -> None:
+def _remember_fetch(s: NativeHart, page: Word, paddr: Word) -> None:
     decoded = _decoded_page(s, paddr)
     if s.host_load(decoded + READY_OFFSET, 8) == 0:
         s.clear_decoded(decoded)
@@ -99,7 +97,7 @@ def _remember_fetch(s: Any, page: Word, paddr: Word) -> None:
 
 
 @sem
-def _remember_data(s: Any, page: Word, frame: Word, access: Access) -> None:
+def _remember_data(s: NativeHart, page: Word, frame: Word, access: Access) -> None:
     table = s.data_table
     entry = table + ((page >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_BYTES
     if s.host_load(entry, 8) != page:
@@ -120,7 +118,7 @@ def _remember_data(s: Any, page: Word, frame: Word, access: Access) -> None:
 
 
 @outlined
-def flush(s: Any) -> None:
+def flush(s: NativeHart) -> None:
     """Drop every cached translation of this hart."""
     for context in range(TLB_CONTEXTS):
         if s.contexts_used.bit(context):
@@ -133,7 +131,7 @@ def flush(s: Any) -> None:
 
 
 @outlined
-def flush_all(c: Any) -> None:
+def flush_all(c: NativeCluster) -> None:
     """Drop every cached translation of every hart, and with them what they rested on."""
     number = c.const(0)
     while number < c.harts:
@@ -148,7 +146,7 @@ def flush_all(c: Any) -> None:
 
 
 @outlined
-def note_page_table(s: Any, paddr: Word) -> None:
+def note_page_table(s: NativeHart, paddr: Word) -> None:
     """A translation about to be cached rests on the page table at `paddr`."""
     flags = _page_flags(s, paddr)
     now = s.host_load(flags, 1)
@@ -164,7 +162,7 @@ def note_page_table(s: Any, paddr: Word) -> None:
 
 
 @outlined
-def forbid_writes(c: Any, paddr: Word) -> None:
+def forbid_writes(c: NativeCluster, paddr: Word) -> None:
     """Remove every write entry that maps paddr's page, in all harts."""
     frame = c.ram_host + ((paddr - c.ram_base) & ~(PAGE - 1))
     number = c.const(0)
@@ -182,7 +180,7 @@ def forbid_writes(c: Any, paddr: Word) -> None:
 
 
 @outlined
-def note_code(s: Any, paddr: Word) -> None:
+def note_code(s: NativeHart, paddr: Word) -> None:
     """An instruction of paddr's page is about to be decoded."""
     flags = _page_flags(s, paddr)
     now = s.host_load(flags, 1)
@@ -193,7 +191,7 @@ def note_code(s: Any, paddr: Word) -> None:
 
 
 @outlined
-def before_store(s: Any, paddr: Word, size: Word) -> None:
+def before_store(s: NativeHart, paddr: Word, size: Word) -> None:
     """Main memory at `paddr` is about to change (`size` <= 8, within its page)."""
     flags = _page_flags(s, paddr)
     now = s.host_load(flags, 1)
@@ -210,7 +208,7 @@ def before_store(s: Any, paddr: Word, size: Word) -> None:
 
 
 @outlined
-def before_host_write(c: Any, paddr: Word, size: Word) -> None:
+def before_host_write(c: NativeCluster, paddr: Word, size: Word) -> None:
     """The host is about to write `size` bytes of main memory, any number of pages."""
     s = c.hart(c.const(0))
     page = paddr & ~(PAGE - 1)
@@ -226,7 +224,7 @@ def before_host_write(c: Any, paddr: Word, size: Word) -> None:
 
 
 @outlined
-def forget_code(s: Any, paddr: Word, size: Word) -> None:
+def forget_code(s: NativeHart, paddr: Word, size: Word) -> None:
     """Decoded instructions that overlap the bytes are decoded anew when next reached."""
     decoded = _decoded_page(s, paddr)
     resets = s.host_load(decoded + RESETS_OFFSET, 8)

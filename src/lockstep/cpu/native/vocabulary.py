@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from llvmlite import ir
 
@@ -30,6 +30,13 @@ from lockstep.cpu.schedule import TICK_NS
 from lockstep.isa.privileged import Access
 from lockstep.isa.state import PMP_ENTRIES
 
+# Semantic functions are written for Bits; here they are given its native twin.
+_load_slow: Any = load_slow
+_store_slow: Any = store_slow
+_load_amo_slow: Any = load_amo_slow
+_in_ram: Any = in_ram
+_tlb: Any = tlb
+
 
 class Operand:
     """A register number of the instruction being executed: known only to its decoded entry."""
@@ -47,7 +54,7 @@ class Operand:
 class Block:
     """A block of shared memory whose named fields read and write as attributes."""
 
-    offsets: dict[str, int] = {}
+    offsets: ClassVar[dict[str, int]] = {}
 
     def __init__(self, lowering: Any, pointer: Any) -> None:
         object.__setattr__(self, "lowering", lowering)
@@ -77,9 +84,7 @@ class Block:
         return self.lowering.inline(function, (self, *args))
 
     def address(self) -> NativeWord:
-        word: NativeWord = self.lowering.word(
-            self.lowering.builder.ptrtoint(self.pointer, I64)
-        )
+        word: NativeWord = self.lowering.word(self.lowering.builder.ptrtoint(self.pointer, I64))
         return word
 
     # Host memory, by host address.
@@ -198,6 +203,10 @@ class NativeHart(Block):
     def pc(self) -> Any:
         return self.lowering.current_pc(self)
 
+    @pc.setter
+    def pc(self, value: NativeWord) -> None:
+        Block.__setattr__(self, "pc", value)
+
     @property
     def next_pc(self) -> Any:
         return self.pc + self.lowering.ilen
@@ -262,7 +271,7 @@ class NativeHart(Block):
     def load(self, addr: NativeWord, size: int) -> NativeWord:
         hit, host = self._fast(addr, size, 0)
         return self.lowering.either_way(  # type: ignore[no-any-return]
-            hit, lambda: self.host_load(host, size), lambda: load_slow(self, addr, size)
+            hit, lambda: self.host_load(host, size), lambda: _load_slow(self, addr, size)
         )
 
     def store(self, addr: NativeWord, size: int, value: NativeWord) -> None:
@@ -270,37 +279,37 @@ class NativeHart(Block):
         self.lowering.either_way(
             hit,
             lambda: self.host_store(host, size, value),
-            lambda: store_slow(self, addr, size, value),
+            lambda: _store_slow(self, addr, size, value),
         )
 
     def load_amo(self, addr: NativeWord, size: int) -> NativeWord:
         hit, host = self._fast(addr, size, 8)
         return self.lowering.either_way(  # type: ignore[no-any-return]
-            hit, lambda: self.host_load(host, size), lambda: load_amo_slow(self, addr, size)
+            hit, lambda: self.host_load(host, size), lambda: _load_amo_slow(self, addr, size)
         )
 
     def phys_load(self, addr: NativeWord, size: int) -> tuple[NativeWord, NativeBool]:
-        present = in_ram(self, addr, size)
+        present = _in_ram(self, addr, size)
         at = self.lowering._select(
             present, lambda: addr, lambda: self.ram_base
         )  # any readable place
-        return self.ram_load(at, size), present  # type: ignore[return-value]
+        return self.ram_load(at, size), present
 
     def ram_load(self, paddr: NativeWord, size: int) -> NativeWord:
-        return self.host_load(tlb.host_address(self, paddr), size)  # type: ignore[arg-type]
+        return self.host_load(_tlb.host_address(self, paddr), size)
 
     def ram_store(self, paddr: NativeWord, size: int, value: NativeWord) -> None:
-        tlb.before_store(self, paddr, size)  # type: ignore[arg-type]
-        self.host_store(tlb.host_address(self, paddr), size, value)  # type: ignore[arg-type]
+        _tlb.before_store(self, paddr, size)
+        self.host_store(_tlb.host_address(self, paddr), size, value)
 
     def remember(self, vaddr: NativeWord, paddr: NativeWord, access: Access) -> None:
-        tlb.remember(self, vaddr, paddr, access)  # type: ignore[arg-type]
+        _tlb.remember(self, vaddr, paddr, access)
 
     def note_page_table(self, paddr: NativeWord) -> None:
-        tlb.note_page_table(self, paddr)  # type: ignore[arg-type]
+        _tlb.note_page_table(self, paddr)
 
     def flush_translations(self) -> None:
-        tlb.flush(self)
+        _tlb.flush(self)
 
     # Decoded pages.
     def clear_decoded(self, page: NativeWord) -> None:
