@@ -46,12 +46,6 @@ class FakeCpu:
     def request_stop(self) -> None:
         self.stops += 1
 
-    def warp(self, ns: int) -> None:
-        self.virtual_ns += ns
-
-    def next_deadline_ns(self) -> int | None:
-        return min(int(hart.mtimecmp) * 100 for hart in self.harts)
-
     def set_irq(self, hart: int, bit: int, level: bool) -> None:
         self.harts[hart].mip = self.harts[hart].mip & ~(1 << bit) | level << bit
 

@@ -31,13 +31,12 @@ from lockstep.machine.ramdigest import Memory, RamDigest
 
 A1, A2 = 11, 12
 
-PowerKind = Literal["poweroff", "reboot", "fail", "quit"]
+PowerKind = Literal["poweroff", "reboot", "fail"]
 
 # What the outside may ask of the power button, by the words of the "power" port.
 POWER_REQUESTS: dict[bytes, PowerKind] = {
     b"shutdown": "poweroff",
     b"reset": "reboot",
-    b"quit": "quit",
 }
 # What the guest may ask of the test finisher.
 FINISHES: dict[int, PowerKind] = {PASS: "poweroff", FAIL: "fail", RESET: "reboot"}
@@ -121,7 +120,7 @@ class Machine:
             self.config, lambda initrd: make_dtb(self.config, initrd, self._boot_seed())
         )
         for _, segment in boot.placed:
-            # What the image says is zero (.bss) was not zero after a reset otherwise.
+            # At power-on what an image wants zero (.bss) is zero; after a reset it may not be.
             padding = bytes(segment.extent - len(segment.data)) if self.resets else b""
             self.ram.write(segment.address, segment.data + padding)
         self.rom.contents = boot.rom
@@ -147,8 +146,6 @@ class Machine:
         port, data = arrival
         if port == "power":
             self._press(data)
-        elif port == "warp":
-            self._warp(data)
         elif port in self.devices:
             self.devices[port].receive(data)
         else:
@@ -159,16 +156,6 @@ class Machine:
             raise InternalError(f"the power button does not know {request!r}")
         self.power = PowerEvent(POWER_REQUESTS[request])
 
-    def _warp(self, data: bytes) -> None:
-        """Virtual time jumps: by as many ns as `data` says, or to the next deadline."""
-        if data:
-            self.cpu.warp(int.from_bytes(data, "little"))
-        else:
-            deadline = self.next_deadline_ns
-            if deadline is not None and deadline > self.cpu.virtual_ns:
-                self.cpu.warp(deadline - self.cpu.virtual_ns)
-        self.run_timers()
-
     def _finish(self, command: int, code: int) -> None:
         self.power = PowerEvent(FINISHES[command], code)
         self.cpu.request_stop()
@@ -178,12 +165,6 @@ class Machine:
         """The virtual time of the earliest device timer: `run_timers` must be called then."""
         deadlines = [d.deadline_ns for d in self.devices.values() if d.deadline_ns is not None]
         return min(deadlines, default=None)
-
-    @property
-    def next_deadline_ns(self) -> int | None:
-        """The earliest virtual time at which a timer does anything, the harts' own included."""
-        both = (self.deadline_ns, self.cpu.next_deadline_ns())
-        return min((d for d in both if d is not None), default=None)
 
     def run_timers(self) -> None:
         """Run the device timers that are due, in the order of the board."""
