@@ -7,7 +7,7 @@ The page size is small because logs are: each table wastes half a page.
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,7 +67,7 @@ class RecordingFile:
     @classmethod
     def create(cls, path: Path) -> "RecordingFile":
         """A new, empty recording; it replaces an old one, but never a file of another sort."""
-        if path.exists() and path.stat().st_size and _application_id(path) != APPLICATION_ID:
+        if path.exists() and not _may_replace(path):
             raise UsageError(
                 f"{path} exists and is not a recording, so it is not overwritten",
                 remedy="Choose another name for the recording with -o.",
@@ -160,9 +160,11 @@ class RecordingFile:
             self._db.execute("COMMIT")
 
     def finish(self) -> None:
-        """Turn the database into one plain file, readable from anywhere."""
+        """Turn the database into one plain file, unless somebody is reading it just now."""
         with self._writing():
             self._db.executescript("PRAGMA incremental_vacuum")  # execute() would do one page
+        with suppress(sqlite3.OperationalError):  # a reader: the -wal file stays, and is complete
+            self._db.execute("PRAGMA busy_timeout=100")
             self._db.execute("PRAGMA journal_mode=DELETE")
 
     def about(self, name: str, kind: type[Any]) -> Any:
@@ -233,6 +235,8 @@ class RecordingFile:
                     remedy="Use the version of lockstep that recorded it, or a newer one.",
                 )
             schema = self._db.execute("SELECT name, sql FROM sqlite_schema").fetchall()
+            if not schema:
+                raise damaged(self.path, "it is empty")
             if dict(schema) != _SCHEMA:
                 raise BadRecording(f"{self.path} is not a lockstep recording", remedy=_NOT_ONE)
 
@@ -265,6 +269,13 @@ def _application_id(path: Path) -> int | None:
     return int.from_bytes(header[68:72], "big")
 
 
+def _may_replace(path: Path) -> bool:
+    """Never a device, a directory or somebody's thesis."""
+    if not path.is_file():
+        return False
+    return path.stat().st_size == 0 or _application_id(path) == APPLICATION_ID
+
+
 def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
@@ -274,7 +285,7 @@ def damaged(path: Path, error: object) -> BadRecording:
     return BadRecording(
         f"{path} is damaged: {error}",
         remedy="Copy it again from where it was recorded. A recording that was killed needs the "
-        "-wal file beside it.",
+        "-wal file beside it, in a directory that can be written.",
     )
 
 

@@ -123,6 +123,10 @@ class SerialInput(ArrivalEvent, frozen=True, tag=16):
     port: str
     data: bytes
 
+    def describe(self) -> str:
+        """One line for reports; what was typed can mostly be read."""
+        return f"serial port={self.port} data={self.data!r}"
+
     def arrival(self) -> Arrival:
         """The arrival, as the machine got it."""
         return Arrival(self.port, self.data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
@@ -205,6 +206,40 @@ def test_a_new_recording_does_not_replace_a_file_of_another_sort(tmp_path: Path)
     with pytest.raises(UsageError, match="is not a recording, so it is not overwritten"):
         LogWriter(thesis, MANIFEST)
     assert thesis.read_text() == "years of work"
+
+
+def test_a_recording_does_not_replace_a_device_or_a_directory(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for path in (fifo, tmp_path):
+        with pytest.raises(UsageError, match="not overwritten"):
+            LogWriter(path, MANIFEST)
+        assert path.exists()
+
+
+def test_a_recording_can_be_finished_while_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "watched.lockstep"
+    log = LogWriter(path, MANIFEST)
+    log.append(Icount(5), Warp(1))
+    log.flush(Icount(9))
+    reader = LogReader(path)
+    watching = reader.events()
+    next(watching)
+    log.finish(Icount(10), 1.0, "quit")
+    assert list(watching) == []
+    reader.close()
+    assert LogReader(path).complete
+
+
+def test_the_main_file_of_a_killed_recording_alone_is_not_enough(tmp_path: Path) -> None:
+    """A copy without its -wal file: the error says what is missing."""
+    path = tmp_path / "killed.lockstep"
+    log = LogWriter(path, MANIFEST)
+    (tmp_path / "copy").write_bytes(path.read_bytes())
+    with pytest.raises(BadRecording, match="damaged") as caught:
+        LogReader(tmp_path / "copy")
+    assert "-wal" in caught.value.remedy
+    log.close()
 
 
 def test_a_recording_in_a_missing_directory_is_a_usage_error(tmp_path: Path) -> None:

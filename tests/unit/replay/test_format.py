@@ -168,6 +168,7 @@ def test_events_describe_themselves() -> None:
         "checkpoint reason=periodic total=01010101010101010101010101010101 "
         "parts={hart 0: 02020202} outputs={serial0: 7}"
     )
+    assert SerialInput("serial0", b"ls\r").describe() == "serial port=serial0 data=b'ls\\r'"
     assert event.as_dict()["parts"] == {"hart 0": "02020202"}
     assert str(Logged(Icount(1234567), Entropy("dtb", bytes(64)))).startswith(
         "1_234_567: entropy port=dtb data=00000000000000000000000000000000... (64 bytes)"
