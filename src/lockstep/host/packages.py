@@ -1,9 +1,9 @@
 """Which Debian packages hold our guests, and how to take the files out of them.
 
 There are two ways. The plain one: the riscv64 suite's kernel, busybox-static and OpenSBI. The
-other, for when a mirror's riscv64 index cannot be had or does not verify: the suite's riscv64 installer,
-a package for all architectures, with the same kernel and a busybox in its initrd. Both end in
-files that apt has verified by Debian's keys.
+other, for when a mirror's riscv64 index cannot be had or does not verify: the suite's riscv64
+installer, a package for all architectures, with the same kernel and a busybox in its initrd.
+Both end in files that apt has verified by Debian's keys.
 """
 
 import gzip

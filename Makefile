@@ -1,0 +1,61 @@
+# `make demo` and `make test` do all their own set-up on a fresh Debian 12 and are quick when there
+# is nothing to do: a virtual environment in .venv, system packages through apt, guests in the cache.
+
+PYTHON  := $(or $(shell command -v python3.11),python3)
+VENV    := .venv
+PY      := $(VENV)/bin/python
+READY   := $(VENV)/ready
+PYTEST_FLAGS ?= -q -n 2 --dist loadgroup
+
+# command=package: the package is installed when the command is missing
+TOOLS   := qemu-system-riscv64=qemu-system-misc riscv64-unknown-elf-gcc=gcc-riscv64-unknown-elf
+
+SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo)
+INSTALL := $(SUDO) apt-get update -qq && \
+           $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
+
+help: # Say what each target does.
+	@sed -n 's/^\([a-z]*\):[^#]*# \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+
+demo: $(READY) # Record the lottery on two harts, replay it, and run it once more unrecorded.
+	@$(PY) -m lockstep demo
+
+test: $(READY) system guests # Run the tests (the guests of the tests are fetched first).
+	@$(PY) -m pytest $(PYTEST_FLAGS)
+
+check: $(READY) # Lint, type-check, and hold the floors to their contracts.
+	@$(PY) -m ruff check --quiet
+	@$(PY) -m ruff format --check --quiet
+	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports --quiet
+
+bench: $(READY) system guests # Measure against QEMU, in one run.
+	@$(PY) -m bench
+
+docs: $(READY) # Write the tables of docs/reference from the code's own, and check the links.
+	@$(PY) docs/build.py
+
+guests: $(READY) system # Build our own guests and fetch Debian's.
+	@$(MAKE) --no-print-directory --quiet -C guests
+	@$(PY) -m lockstep guests fetch
+
+system: # Install the missing system packages (apt).
+	@missing=; for pair in $(TOOLS); do \
+	    command -v $${pair%%=*} >/dev/null || missing="$$missing $${pair##*=}"; \
+	done; \
+	if [ -n "$$missing" ]; then echo "installing$$missing"; $(INSTALL) $$missing >/dev/null; fi
+
+clean: # Remove what was made here (not the guests in the cache).
+	rm -rf $(VENV) build guests/build .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+	    .import_linter_cache
+
+$(READY): pyproject.toml constraints.txt
+	@echo "setting up $(VENV)"
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || \
+	    { $(INSTALL) python3-venv >/dev/null && $(PYTHON) -m venv --clear $(VENV); }
+	@PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(PY) -m pip install --quiet --quiet \
+	    --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test check bench docs guests system clean
