@@ -37,7 +37,7 @@ class Piece:
     at: int
 
 
-@dataclass
+@dataclass(eq=False)
 class Operand:
     """One operand: its pieces, signedness, bias (8 for compressed registers), refused values."""
 
@@ -61,7 +61,7 @@ class Operand:
         return value + self.bias
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Encoding:
     """A parsed pattern."""
 

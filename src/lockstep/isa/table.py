@@ -17,7 +17,7 @@ EXTENSION_MODULES: Final = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Insn:
     """One instruction: what it is called, how it is encoded, what it does."""
 
