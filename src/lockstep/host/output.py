@@ -1,0 +1,76 @@
+"""Output that never holds the machine up for long: one thread writes what another puts down."""
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+BACKLOG_LIMIT: Final = 1 << 20
+"""How far the machine may run ahead of a slow reader before it has to wait."""
+
+GATHERING_SECONDS: Final = 0.002
+"""A guest writes byte by byte; waking the host for each would cost more than the guest's work."""
+
+
+class OutputPump:
+    """Takes bytes from the vCPU thread and writes them, blocking, in a thread of its own.
+
+    `write` writes all it is given or raises OSError, after which output is thrown away.
+    """
+
+    def __init__(self, name: str, write: Callable[[bytes], None]) -> None:
+        self._write = write
+        self._changed = threading.Condition()
+        # Guarded by _changed.
+        self._backlog = bytearray()
+        self._writing = False
+        self._closing = False
+        self._discarding = False
+        self._thread = threading.Thread(target=self._pump, name=f"output {name}", daemon=True)
+        self._thread.start()
+
+    def put(self, data: bytes) -> None:
+        """Queue output. Waits only while the reader is a whole backlog behind."""
+        with self._changed:
+            if self._discarding:
+                return
+            if not self._backlog:
+                self._changed.notify_all()
+            self._backlog += data
+            while len(self._backlog) > BACKLOG_LIMIT and not self._discarding:
+                self._changed.wait()
+
+    def abandon(self) -> None:
+        """Throw away what is not written yet, and all that follows. Any thread may call it."""
+        with self._changed:
+            self._discarding = True
+            self._backlog.clear()
+            self._changed.notify_all()
+
+    def close(self, patience: float = 5.0) -> None:
+        """Write what is left, for at most `patience` seconds."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(patience)
+        self.abandon()
+
+    def _pump(self) -> None:
+        while (data := self._next()) is not None:
+            try:
+                self._write(data)
+            except OSError:
+                self.abandon()
+
+    def _next(self) -> bytes | None:
+        """The next batch; None when there will be none."""
+        with self._changed:
+            while not self._backlog:
+                if self._closing or self._discarding:
+                    return None
+                self._changed.wait()
+            if not self._closing:
+                self._changed.wait_for(lambda: self._closing, GATHERING_SECONDS)
+            data = bytes(self._backlog)
+            self._backlog.clear()
+            self._changed.notify_all()
+            return data
