@@ -1,0 +1,231 @@
+"""Builds a machine and its world, ready to run: live, recorded, or replayed from a log.
+
+Both locks are held from before the first question to the outside until the session has them.
+"""
+
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from lockstep import __version__
+from lockstep.cpu.engine import Cpu, make_cpu
+from lockstep.cpu.ram import Ram
+from lockstep.det.instant import FOREVER, START, Icount
+from lockstep.det.locks import Locks
+from lockstep.det.world import World
+from lockstep.errors import LockstepError, UsageError
+from lockstep.host.answers import Answers, HostAnswers, SeededAnswers
+from lockstep.host.clock import monotonic_ns
+from lockstep.host.live import Live
+from lockstep.machine.board import DRAM_BASE, BoardConfig
+from lockstep.machine.bus import Bus
+from lockstep.machine.dtb import make_dtb
+from lockstep.machine.loader import plan_boot
+from lockstep.machine.machine import Machine
+from lockstep.replay.format import Image, Manifest
+from lockstep.replay.log import LogReader, LogWriter
+from lockstep.replay.recorder import Recorder
+from lockstep.replay.replayer import Replayer
+from lockstep.session.config import MachineConfig, config_from_manifest
+from lockstep.session.console import Console
+from lockstep.session.idle import Idle, RealIdle, ReplayIdle, SkipIdle
+from lockstep.session.images import ImageFile, load_images, reload_images
+from lockstep.session.loop import Session
+from lockstep.session.outcome import SERIAL
+from lockstep.session.pace import Pace
+
+_SEED_BYTES: Final = 32
+
+
+class _Instants:
+    """Says what the instant is, also before there is a machine."""
+
+    def __init__(self) -> None:
+        self.cpu: Cpu | None = None
+
+    def now(self) -> Icount:
+        return START if self.cpu is None else Icount(self.cpu.icount)
+
+    def virtual_ns(self) -> int:
+        return 0 if self.cpu is None else self.cpu.virtual_ns
+
+
+@contextmanager
+def live(
+    config: MachineConfig,
+    console: Console,
+    *,
+    recording: Path | None = None,
+    digest_every: int = 0,
+    embed: bool = False,
+) -> Iterator[Session]:
+    """A machine in the live world; everything that comes in is written to `recording`, if given.
+
+    Leaving the context completes the recording; leaving it by an exception leaves it incomplete,
+    and good up to there.
+    """
+    config.check()
+    config, images = load_images(config)
+    board = _board(config, images)
+    # All that is wrong with the images is said before an old recording is replaced.
+    plan_boot(board, lambda initrd: make_dtb(board, initrd, bytes(_SEED_BYTES)))
+    with _locks(enabled=recording is not None) as locks:
+        instants = _Instants()
+        outside = Live(_answers(config, instants), {SERIAL: console.emit})
+        idle: Idle = SkipIdle(outside) if config.idle == "skip" else RealIdle(outside, monotonic_ns)
+        if recording is None:
+            machine, cpu = _build(board, config, outside, locks, instants)
+            yield Session(machine, cpu, outside, locks, idle, console, outside.post)
+            return
+        manifest = _manifest(config, images, digest_every)
+        embedded = {image.sha256: image.data for image in images} if embed else {}
+        with _log(recording, manifest, embedded, locks, instants) as (log, finished):
+            world = Recorder(outside, log, instants.now, locks.replay)
+            machine, cpu = _build(board, config, world, locks, instants)
+            session = Session(
+                machine, cpu, world, locks, idle, console, outside.post, tick=log.tick
+            )
+            yield session
+            finished(session)
+
+
+@contextmanager
+def replayed(
+    log: LogReader,
+    console: Console,
+    *,
+    until: Icount | None = None,
+    realtime: bool = False,
+    engine: str | None = None,
+    progress: Callable[[Icount, int], None] | None = None,
+) -> Iterator[Session]:
+    """The machine of a recording, in the world that its log describes.
+
+    `progress` is told the instant and the host's time, a few times a second.
+    """
+    config = config_from_manifest(log.manifest.machine)
+    if engine is not None:
+        config = msgspec.structs.replace(config, engine=engine)
+    expected = {image.name: image.sha256 for image in log.manifest.images}
+    images = reload_images(config, expected, log.image)
+    with _locks(enabled=True) as locks:
+        instants = _Instants()
+        world = Replayer(log, instants.now, locks.replay, lambda port, data: console.emit(data))
+        end = FOREVER if world.complete else world.end
+        board = _board(config, images)
+        machine, cpu = _build(board, config, world, locks, instants)
+        idle = ReplayIdle(world, skip=config.idle == "skip")
+        pace = Pace(config.shift) if realtime else None
+        until = end if until is None else min(until, end)
+        session = Session(
+            machine, cpu, world, locks, idle, console, None, until=until, pace=pace, tick=progress
+        )
+        yield session
+        outcome = session.outcome
+        stopped = outcome.reason == "until" and outcome.instructions < world.end
+        if not (stopped or outcome.given_up):
+            with locks.replay:
+                world.check_finished()
+
+
+@contextmanager
+def _locks(*, enabled: bool) -> Iterator[Locks]:
+    """Both locks, held by this thread at first and by nobody in the end."""
+    locks = Locks(enabled=enabled, clock=monotonic_ns)
+    locks.replay.acquire()
+    locks.big.acquire()
+    try:
+        yield locks
+    finally:
+        locks.replay.close()
+        locks.big.release_if_held()
+
+
+@contextmanager
+def _log(
+    path: Path,
+    manifest: Manifest,
+    embedded: dict[str, bytes],
+    locks: Locks,
+    instants: _Instants,
+) -> Iterator[tuple[LogWriter, Callable[[Session], None]]]:
+    """A log to write. Calling the second value completes it."""
+    log = LogWriter(path, manifest, embedded)
+    started = monotonic_ns()
+
+    def finish(session: Session) -> None:
+        outcome = session.outcome
+        with locks.replay:
+            log.finish(
+                Icount(outcome.instructions), (monotonic_ns() - started) / 1e9, outcome.reason
+            )
+
+    try:
+        yield log, finish
+    except BaseException:
+        # What went wrong is more interesting than that the disk is full, should it be.
+        with suppress(LockstepError):
+            log.flush(instants.now())
+            log.close()
+        raise
+
+
+def _build(
+    board: BoardConfig, config: MachineConfig, world: World, locks: Locks, instants: _Instants
+) -> tuple[Machine, Cpu]:
+    """The machine at its first instruction, and its harts."""
+    seed = world.outlet("board").ask("entropy", _SEED_BYTES)
+    board = replace(board, rng_seed=seed)
+    bus = Bus(locks.big)
+    try:
+        ram = Ram(DRAM_BASE, config.memory)
+    except (OSError, MemoryError, OverflowError) as error:
+        raise UsageError(
+            f"the host has no {config.memory:,} bytes for the machine's RAM: {error}",
+            remedy="give less --memory",
+        ) from None
+    cpu = make_cpu(config.engine, config.smp, ram, bus, config.shift, config.quantum)
+    machine = Machine(board, cpu, ram, bus, world.outlet)
+    instants.cpu = cpu
+    world.checkpoint("machine-init", Icount(cpu.icount), machine.digests)
+    return machine, cpu
+
+
+def _board(config: MachineConfig, images: Sequence[ImageFile]) -> BoardConfig:
+    contents = {image.role: image.data for image in images}
+    return BoardConfig(
+        memory=config.memory,
+        harts=config.smp,
+        shift=config.shift,
+        engine=config.engine,
+        quantum=config.quantum,
+        bios=contents.get("bios"),
+        kernel=contents.get("kernel"),
+        initrd=contents.get("initrd"),
+        dtb=contents.get("dtb"),
+        bootargs=config.append,
+        rng_seed=bytes(_SEED_BYTES),
+    )
+
+
+def _answers(config: MachineConfig, instants: _Instants) -> Answers:
+    if config.seed is None:
+        return HostAnswers()
+    return SeededAnswers(config.seed, instants.virtual_ns)
+
+
+def _manifest(config: MachineConfig, images: Sequence[ImageFile], digest_every: int) -> Manifest:
+    return Manifest(
+        machine=msgspec.to_builtins(config),
+        digest_every=digest_every,
+        images=tuple(Image(image.role, image.sha256, len(image.data)) for image in images),
+        versions={"lockstep": __version__, "python": platform.python_version()},
+        host={"system": platform.system(), "machine": platform.machine()},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )

@@ -1,0 +1,95 @@
+"""The console: a serial back end and, when that is a terminal, escape keys and the monitor."""
+
+import sys
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from lockstep.det.world import Arrival
+from lockstep.host.serial import Serial
+from lockstep.host.terminal import HELP, EscapeFilter, is_terminal, single_keys
+from lockstep.session.control import Desk
+from lockstep.session.monitor import Monitor
+from lockstep.session.outcome import SERIAL
+
+_STDIN: Final = 0
+
+
+class Console:
+    """While entered, the terminal (if it is one) hands over single keys.
+
+    States: made, entered, closed.
+    """
+
+    def __init__(self, serial: Serial, *, interactive: bool = False) -> None:
+        self._serial = serial
+        self._interactive = interactive and is_terminal(_STDIN)
+        self._put_back: Callable[[], None] | None = None
+        self._keys = EscapeFilter()
+        self._monitor: Monitor | None = None
+
+    def __enter__(self) -> Self:
+        if self._interactive:
+            self._put_back = single_keys(_STDIN)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._serial.close()
+        if self._put_back is not None:
+            self._put_back()
+
+    def sources(self) -> Sequence[int]:
+        """File descriptors on which something may come."""
+        return self._serial.sources()
+
+    def may_hear(self) -> bool:
+        """Whether anything may still come from outside."""
+        return self._serial.can_receive()
+
+    def abandon(self) -> None:
+        """Stop waiting for a reader who does not read."""
+        self._serial.abandon()
+
+    def emit(self, data: bytes) -> None:
+        """Show what the guest says."""
+        self._serial.emit(data)
+
+    def take(self, source: int, desk: Desk) -> None:
+        """Read a source that is ready, and pass on what came."""
+        data = self._serial.receive(source)
+        if not self._interactive:
+            self._to_guest(data, desk)
+            return
+        for typed, command in self._keys.feed(data):
+            if self._monitor is not None:
+                self._monitor.type(typed)
+            else:
+                self._to_guest(typed, desk)
+            if command is not None:
+                self._obey(command, desk)
+
+    def _to_guest(self, data: bytes, desk: Desk) -> None:
+        if data:
+            desk.post(Arrival(SERIAL, data))
+
+    def _obey(self, command: str, desk: Desk) -> None:
+        if command == "x":
+            desk.request(b"quit")
+        elif command == "h":
+            say(HELP)
+        elif self._monitor is None:
+            self._monitor = Monitor(desk, say)
+        else:
+            self._monitor.leave()
+            self._monitor = None
+
+
+def say(text: str) -> None:
+    """Write for the user, not for whoever reads the guest's output."""
+    sys.stderr.write(text)
+    sys.stderr.flush()

@@ -1,0 +1,193 @@
+"""The main loop: waits for the host with both locks dropped, then acts with both of them held.
+
+It moves what came in to where the vCPU thread will take it, decides what the clock does while every
+hart waits, answers other threads, and ends the session. Whatever is to touch the machine here waits
+until the vCPU thread is between two periods.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Final
+
+from lockstep.cpu.engine import Cpu
+from lockstep.det.instant import FOREVER, Icount
+from lockstep.det.locks import Locks
+from lockstep.det.world import Arrival, World
+from lockstep.host.clock import Clock, monotonic_ns
+from lockstep.host.poller import Poller
+from lockstep.host.signals import StopSignals
+from lockstep.machine.machine import Machine
+from lockstep.session.console import Console
+from lockstep.session.control import Mailbox, Status
+from lockstep.session.idle import Idle, Waiting
+from lockstep.session.outcome import ENDINGS, POWER, Outcome
+from lockstep.session.pace import Pace
+from lockstep.session.vcpu import VCpu
+
+_BEAT_NS: Final = 400_000_000
+"""How often the main loop has a look even if nothing happens: a recording is committed then."""
+
+
+class Session:
+    """A machine and its world, run by two threads. States: built (the thread that built it holds
+    both locks), running, over.
+
+    `post` takes what the outside does to the machine, or is None where the outside is a log. `tick`
+    is told the instant and the host's time a few times a second, under the replay mutex.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        cpu: Cpu,
+        world: World,
+        locks: Locks,
+        idle: Idle,
+        console: Console,
+        post: Callable[[Arrival], None] | None,
+        until: Icount = FOREVER,
+        pace: Pace | None = None,
+        tick: Callable[[Icount, int], None] | None = None,
+        clock: Clock = monotonic_ns,
+    ) -> None:
+        self._machine = machine
+        self._cpu = cpu
+        self._locks = locks
+        self._idle = idle
+        self._console = console
+        self._post_arrival = post
+        self._tick = tick
+        self._clock = clock
+        self._poller = Poller()
+        self.mailbox = Mailbox(self._poller.ring)
+        self._signals = StopSignals(self._poller.ring)
+        self._vcpu = VCpu(machine, cpu, world, locks, self._poller.ring, until, pace)
+        self._posted = False
+        self._interrupted = False
+
+    def run(self) -> Outcome:
+        """Run to the end. Whatever ended it, both threads and locks are at rest afterwards.
+
+        The caller's thread becomes the main loop. It holds both locks already, or they have been
+        transferred to it.
+        """
+        if not self._locks.big.held():
+            self._locks.adopt()
+        with ExitStack() as stack:
+            stack.callback(self._finish)
+            stack.enter_context(self._signals)
+            stack.enter_context(self._console)
+            self._vcpu.thread.start()
+            timeout: int | None = 0
+            while not self._vcpu.over:
+                ready = self._wait(timeout)
+                timeout = self._dispatch(ready)
+        if self._vcpu.failure is not None:
+            raise self._vcpu.failure
+        return self.outcome
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended; asked when it has."""
+        assert self._vcpu.outcome is not None, "the session is not over"
+        return self._vcpu.outcome
+
+    def hand_over(self, thread: threading.Thread) -> None:
+        """Let another thread than the one that built the session run it."""
+        self._locks.transfer_to(thread)
+
+    def _wait(self, timeout_ns: int | None) -> list[int]:
+        """Poll, without the locks; come back with them."""
+        self._locks.big.release()
+        self._locks.replay.release()
+        if self._tick is not None:
+            timeout_ns = _BEAT_NS if timeout_ns is None else min(timeout_ns, _BEAT_NS)
+        ready = self._poller.wait(self._console.sources(), timeout_ns)
+        if self._signals.received is not None:
+            self._console.abandon()  # the vCPU thread may be stuck in output nobody reads
+        self._enter()
+        return ready
+
+    def _enter(self) -> None:
+        self._vcpu.make_way()
+        self._locks.replay.acquire()
+        self._locks.big.acquire()
+        self._vcpu.go_on()
+
+    def _dispatch(self, ready: Sequence[int]) -> int | None:
+        """One round, under both locks. How long the next wait may last at most."""
+        if self._signals.received is not None and not self._interrupted:
+            self._interrupted = True
+            self.request(b"interrupt")
+        for source in ready:
+            self._console.take(source, self)
+        if self.mailbox.waiting:
+            self._serve()
+        if self._tick is not None:
+            self._tick(Icount(self._cpu.icount), self._clock())
+        timeout = self._settle_idle() if self._vcpu.idle else None
+        if self._posted:
+            self._posted = False
+            self._vcpu.nudge()
+        return timeout
+
+    def _settle_idle(self) -> int | None:
+        cpu = self._cpu
+        advice = self._idle.advise(
+            Waiting(
+                Icount(cpu.icount),
+                self._timer_ns(),
+                self._vcpu.jumped_ns,
+                self._console.may_hear(),
+            )
+        )
+        if advice.wake:
+            self._vcpu.wake(advice.jump_ns)
+        return advice.wait_ns
+
+    def _timer_ns(self) -> int | None:
+        """How far off the next virtual timer is."""
+        now = self._cpu.virtual_ns
+        deadlines = (self._machine.deadline_ns, self._cpu.next_deadline_ns())
+        return min((at - now for at in deadlines if at is not None and at > now), default=None)
+
+    # What the outside wants. Called by the main loop's thread, under both locks.
+
+    def post(self, arrival: Arrival) -> None:
+        """Something arrives. In a replay the log alone says what does, so this is dropped."""
+        if self._post_arrival is not None:
+            self._post_arrival(arrival)
+            self._posted = True
+
+    def request(self, power: bytes) -> None:
+        """Press a button, or end the session: that is recorded too. A replay just stops."""
+        if self._post_arrival is not None:
+            self.post(Arrival(POWER, power))
+        else:
+            self._vcpu.give_up(ENDINGS[power])
+
+    def status(self) -> Status:
+        """Where the machine is; with `mailbox.ask`, from any thread."""
+        cpu = self._cpu
+        pcs = tuple(hart.pc for hart in cpu.harts)
+        return Status(cpu.icount, cpu.virtual_ns, pcs, self._vcpu.idle)
+
+    def _serve(self) -> None:
+        """Do what other threads asked for, while the vCPU thread rests between two periods."""
+        self._locks.big.release()
+        self._locks.replay.release()
+        self._vcpu.pause()
+        self._enter()
+        try:
+            self.mailbox.serve()
+        finally:
+            self._vcpu.resume()
+
+    def _finish(self) -> None:
+        """Bring both threads and both locks to rest, from wherever it was."""
+        self.mailbox.close()
+        self._locks.big.release_if_held()
+        self._locks.replay.release_if_held()
+        self._vcpu.stop()
+        self._poller.close()

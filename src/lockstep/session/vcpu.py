@@ -1,0 +1,267 @@
+"""The vCPU thread: execution periods, each under the replay mutex from its budget to its account.
+
+A period takes what has arrived, runs the timers that are due, and then lets the harts run to the
+next instant at which something is known to happen. It may end anywhere before that, and nothing the
+guest sees may depend on where: so at one instant the order is always checkpoint, timers, arrivals,
+and a jump of the idle clock that no arrival came before.
+
+Rejected: a period of fixed length (a wasted hand-over every few ms, and a host-visible latency);
+arrivals applied by the main loop itself (their order against timers would be the host's).
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from lockstep.cpu.engine import Cpu, Exit
+from lockstep.det.instant import FOREVER, Icount
+from lockstep.det.locks import Locks
+from lockstep.det.world import Arrival, World
+from lockstep.errors import InternalError
+from lockstep.machine.machine import Machine
+from lockstep.session.outcome import ENDINGS, POWER, WARP, Outcome, Reason
+from lockstep.session.pace import Pace
+
+_CHANGELESS_ROUNDS: Final = 1000
+
+
+class VCpu:
+    """The thread that runs all harts, and the turnstile at which the main loop stops it."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        cpu: Cpu,
+        world: World,
+        locks: Locks,
+        ring: Callable[[], None],
+        until: Icount = FOREVER,
+        pace: Pace | None = None,
+    ) -> None:
+        self._machine = machine
+        self._cpu = cpu
+        self._world = world
+        self._locks = locks
+        self._ring = ring
+        self._until = until
+        self._pace = pace
+        self.thread = threading.Thread(target=self._main, name="vCPU", daemon=True)
+        # Guarded by the big lock.
+        self.outcome: Outcome | None = None
+        self.failure: BaseException | None = None
+        self._jump_ns: int | None = None
+        self._jumped_ns = 0  # since the last instruction
+        # Guarded by _turn.
+        self._turn = threading.Condition()
+        self._idle = False
+        self._wanted = False
+        self._pausing = False
+        self._quitting = False
+        self._paused = locks.wait_point("pause")
+
+    # The main loop's side.
+
+    @property
+    def idle(self) -> bool:
+        """Whether every hart waits, and this thread with them, until `wake`."""
+        return self._idle
+
+    @property
+    def over(self) -> bool:
+        """Whether there will be no more periods."""
+        return self.outcome is not None or self.failure is not None
+
+    @property
+    def jumped_ns(self) -> int:
+        """What `wake` has added to the clock since the last instruction."""
+        return self._jumped_ns
+
+    def make_way(self) -> None:
+        """Before taking the locks: end the period, and start no other until `go_on`."""
+        with self._turn:
+            self._wanted = True
+        self._cpu.request_stop()
+
+    def go_on(self) -> None:
+        """The locks are taken: this thread may queue for them again."""
+        with self._turn:
+            self._wanted = False
+            self._turn.notify_all()
+
+    def wake(self, jump_ns: int | None = None) -> None:
+        """Run again: something arrived, or the clock is to jump. The caller holds the locks."""
+        self._jump_ns = jump_ns
+        with self._turn:
+            self._idle = False
+            self._turn.notify_all()
+
+    def give_up(self, reason: Reason) -> None:
+        """End here, unrecorded. The caller holds the replay mutex, so no period runs."""
+        self.outcome = Outcome(reason, self._cpu.icount, self._cpu.virtual_ns, given_up=True)
+
+    def nudge(self) -> None:
+        """End the period so that the next one takes what has arrived."""
+        self._cpu.request_stop()
+
+    def pause(self) -> None:
+        """Return once no period runs and none will until `resume`. The caller holds no lock."""
+        self._paused.reset()
+        with self._turn:
+            self._pausing = True
+            self._turn.notify_all()
+        self._cpu.request_stop()
+        if self.thread.is_alive():
+            self._paused.wait_for(self.thread)
+
+    def resume(self) -> None:
+        """The opposite of `pause`."""
+        with self._turn:
+            self._pausing = False
+            self._turn.notify_all()
+
+    def stop(self) -> None:
+        """End the thread, wherever it is. The caller holds no lock."""
+        with self._turn:
+            self._quitting = True
+            self._turn.notify_all()
+        self._cpu.request_stop()
+        if self.thread.ident is not None:
+            self.thread.join()
+
+    # The thread's side.
+
+    def _main(self) -> None:
+        try:
+            while self._rest():
+                self._period()
+        except BaseException as error:  # reported by the main loop, in its own thread
+            self.failure = error
+            self._locks.big.release_if_held()
+            self._locks.replay.release_if_held()
+        finally:
+            self._paused.arrive()
+            self._ring()
+
+    def _rest(self) -> bool:
+        """Wait, holding nothing, while it is not this thread's turn. False: it is over."""
+        with self._turn:
+            while not (self._quitting or self.over):
+                if self._pausing:
+                    self._paused.arrive()
+                elif not (self._idle or self._wanted):
+                    ahead_s = self._ahead_s()
+                    if ahead_s <= 0:
+                        return True
+                    self._turn.wait(ahead_s)
+                    continue
+                self._turn.wait()
+            return False
+
+    def _ahead_s(self) -> float:
+        """How long to wait for real time. This thread alone changes the clock that it reads."""
+        if self._pace is None:
+            return 0
+        return self._pace.ahead_ns(self._cpu.virtual_ns) / 1e9
+
+    def _period(self) -> None:
+        with self._locks.replay:
+            with self._locks.big:
+                until = self._begin()
+            if until is None:
+                return
+            start = self._cpu.icount
+            exit = self._cpu.run(until)
+            with self._locks.big:
+                if self._cpu.icount != start:
+                    self._jumped_ns = 0
+                self._account(exit)
+        if self._idle or self.over:
+            self._ring()
+
+    def _begin(self) -> Icount | None:
+        """Do all that is due now. How far to run then; None if this was the end."""
+        for _ in range(_CHANGELESS_ROUNDS):
+            now = Icount(self._cpu.icount)
+            self._world.checkpoint("periodic", now, self._machine.digests)
+            self._run_timers()
+            self._take_arrivals(now)
+            if now >= self._until and self.outcome is None:
+                self._end("until")
+            if self.outcome is not None:
+                return None
+            until = min(self._world.horizon(now), self._until, self._next_timer(now))
+            if self._pace is not None:
+                until = min(until, Icount(now + self._pace.slice))
+            if until > now:
+                return until
+        raise InternalError(f"nothing moves at instruction {now:,}: the horizon stays where it is")
+
+    def _take_arrivals(self, now: Icount) -> None:
+        jump_ns, self._jump_ns = self._jump_ns, None
+        arrivals = self._world.arrivals(now)
+        for arrival in arrivals:
+            self._deliver(arrival)
+            self._run_timers()
+            if self.outcome is not None:
+                return
+        # After an arrival the guest may have something better to do than to wait for its timer:
+        # if not, the main loop will hear of it again.
+        if jump_ns is not None and not arrivals:
+            self._jumped_ns += jump_ns
+            self._cpu.warp(jump_ns)
+            self._run_timers()
+
+    def _deliver(self, arrival: Arrival) -> None:
+        if arrival.port == WARP:
+            self._warp(int.from_bytes(arrival.data, "little"))
+        elif arrival.port == POWER and arrival.data in ENDINGS:
+            self._end(ENDINGS[arrival.data])
+        else:
+            self._machine.deliver(arrival)
+            self._heed_power()
+
+    def _warp(self, ns: int) -> None:
+        # What was jumped already was not logged; an arrival that comes in between says so.
+        ns -= self._jumped_ns
+        self._jumped_ns = 0
+        self._cpu.warp(ns)
+        self._world.checkpoint("warp", Icount(self._cpu.icount), self._machine.digests)
+
+    def _run_timers(self) -> None:
+        machine = self._machine
+        while machine.deadline_ns is not None and machine.deadline_ns <= self._cpu.virtual_ns:
+            machine.run_timers()
+
+    def _next_timer(self, now: Icount) -> Icount:
+        """The instant of the next device timer. A device that sets one stops the period."""
+        deadline_ns = self._machine.deadline_ns
+        if deadline_ns is None:
+            return FOREVER
+        distance_ns = deadline_ns - self._cpu.virtual_ns
+        return Icount(now - (-distance_ns >> self._machine.config.shift))
+
+    def _account(self, exit: Exit) -> None:
+        self._heed_power()
+        if self.outcome is None and exit is Exit.IDLE:
+            with self._turn:
+                self._idle = True
+
+    def _heed_power(self) -> None:
+        """If the machine was switched off, or is to start again, see to it."""
+        power = self._machine.power
+        if power is None:
+            return
+        if power.kind == "reboot":
+            self._reset()
+        else:
+            self._end("fail" if power.kind == "fail" else "poweroff", power.code)
+
+    def _reset(self) -> None:
+        self._machine.reset()
+        self._world.checkpoint("reset", Icount(self._cpu.icount), self._machine.digests)
+
+    def _end(self, reason: Reason, code: int = 0) -> None:
+        cpu = self._cpu
+        if reason != "until":
+            self._world.checkpoint("shutdown", Icount(cpu.icount), self._machine.digests)
+        self.outcome = Outcome(reason, cpu.icount, cpu.virtual_ns, code)
