@@ -1,0 +1,67 @@
+"""The command itself: its verbs, and what every one of them does with an error."""
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from lockstep import __version__
+from lockstep.errors import InternalError, LockstepError
+from lockstep.ui.cli import demo, events, guests, info, record, replay, run, verify
+
+app = typer.Typer(
+    name="lockstep",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lockstep {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def lockstep(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """A whole RISC-V computer that records its execution and replays it bit for bit."""
+
+
+app.command()(run.run)
+app.command()(record.record)
+app.command()(replay.replay)
+app.command()(info.info)
+app.command()(events.events)
+app.command()(verify.verify)
+app.command()(demo.demo)
+app.add_typer(guests.app, name="guests")
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        app()
+    except LockstepError as error:
+        if isinstance(error, InternalError):
+            traceback.print_exc()
+        _report(error.message, error.remedy)
+        sys.exit(error.exit_status)
+    except Exception:
+        traceback.print_exc()
+        _report("this is a bug of lockstep", "please report it with the lines above")
+        sys.exit(InternalError.exit_status)
+
+
+def _report(message: str, remedy: str) -> None:
+    print(f"lockstep: {message}", file=sys.stderr)
+    if remedy:
+        print(f"  remedy: {remedy}", file=sys.stderr)

@@ -1,0 +1,42 @@
+"""lockstep info: what a recording holds, in numbers."""
+
+import json
+from typing import Any
+
+import typer
+
+from lockstep.ui.cli import options as o
+
+
+def info(recording: o.Recording, as_json: o.Json = False) -> None:
+    """Show what a recording holds."""
+    from pathlib import Path
+
+    from lockstep.session.archive import info as read
+
+    facts = read(Path(recording))
+    typer.echo(json.dumps(facts, indent=2) if as_json else _text(recording, facts))
+
+
+def _text(recording: str, facts: dict[str, Any]) -> str:
+    machine = facts["machine"]
+    duration = facts["duration_s"]
+    lines = [
+        (recording, "complete" if facts["complete"] else "incomplete: it was cut off"),
+        ("instructions", f"{facts['instructions']:,}"),
+        ("duration", "unknown" if duration is None else f"{duration:.2f} s"),
+        ("ended by", facts["ended_by"] or "unknown"),
+        ("machine", f"{machine['smp']} harts, {machine['memory'] >> 20} MiB"),
+        ("log", f"{facts['log_bytes']:,} bytes"),
+        ("final digest", facts["final_digest"] or "none"),
+    ]
+    lines += [
+        (f"  {kind}", f"{each['count']:,} events, {each['bytes']:,} bytes")
+        for kind, each in facts["events"].items()
+    ]
+    lines += [
+        (image["name"], f"{machine.get(image['name'])} {image['sha256'][:16]}")
+        for image in facts["images"]
+    ]
+    width = max(len(name) for name, _ in lines) + 2
+    return "\n".join(f"{name:{width}}{value}" for name, value in lines)

@@ -1,0 +1,41 @@
+"""What `run` and `record` share: a machine with the console that was asked for."""
+
+import sys
+from pathlib import Path
+
+from lockstep.errors import UsageError
+from lockstep.host.serial import open_serial
+from lockstep.host.terminal import is_terminal
+from lockstep.session.build import live
+from lockstep.session.config import MachineConfig
+from lockstep.session.console import Console, say
+
+_KEYS = "Ctrl-A x quits, Ctrl-A h shows the other keys, Ctrl-C ends the session\n"
+
+
+def start(
+    config: MachineConfig, serial: str, *, recording: str | None = None, digest_every: int = 0
+) -> int:
+    """Run it to its end; the exit status."""
+    if digest_every < 0:
+        raise UsageError(f"--digest-every {digest_every} is not possible", remedy="0 means none")
+    far_end = open_serial(serial, lambda text: say(f"lockstep: {text}\n"))
+    interactive = serial == "stdio" and is_terminal(0)
+    console = Console(far_end, interactive=interactive)
+    try:
+        with live(
+            config,
+            console,
+            recording=None if recording is None else Path(recording),
+            digest_every=digest_every,
+        ) as session:
+            if interactive:
+                say(_KEYS)
+            outcome = session.run()
+    finally:
+        far_end.close()
+    sys.stdout.flush()
+    say(f"lockstep: {outcome.describe()}\n")
+    if recording is not None:
+        say(f"lockstep: recorded in {recording}\n")
+    return outcome.exit_status

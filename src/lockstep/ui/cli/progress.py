@@ -1,0 +1,34 @@
+"""How far a replay has come, on standard error, if that is a terminal."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Tell = Callable[[int, int], None]
+"""Called with the instruction count and the host's time."""
+
+
+@contextmanager
+def progress(verb: str, total: int) -> Iterator[Tell | None]:
+    """A bar while the context lasts; None where nobody would see it."""
+    if not sys.stderr.isatty() or total <= 0:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        auto_refresh=False,
+    ) as bar:
+        task = bar.add_task(verb, total=total)
+
+        def tell(now: int, host_ns: int) -> None:
+            bar.update(task, completed=now, refresh=True)
+
+        yield tell

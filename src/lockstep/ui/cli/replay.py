@@ -1,0 +1,26 @@
+"""lockstep replay: run a recording again, and check it."""
+
+from typing import Annotated
+
+import typer
+
+from lockstep.ui.cli import options as o
+
+
+def replay(
+    recording: o.Recording,
+    until: Annotated[
+        int | None, typer.Option(metavar="ICOUNT", help="Stop after so many instructions.")
+    ] = None,
+    realtime: Annotated[bool, typer.Option("--realtime", help="No faster than it was.")] = False,
+) -> None:
+    """Replay a recording, console included. Succeeds only if all of it came out the same."""
+    from lockstep.host.serial import output_only
+    from lockstep.session.console import say
+    from lockstep.ui.cli.again import run_again
+
+    if until is not None and until < 0:
+        raise typer.BadParameter("must not be negative", param_hint="--until")
+    outcome = run_again(recording, output_only(), until=until, realtime=realtime)
+    say(f"lockstep: replayed: {outcome.describe()}\n")
+    raise typer.Exit(outcome.exit_status if outcome.given_up else 0)
