@@ -51,7 +51,7 @@ clean: # Remove what was made here (not the guests in the cache).
 
 $(READY): pyproject.toml constraints.txt
 	@echo "setting up $(VENV)"
-	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || \
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || \
 	    { $(INSTALL) python3-venv >/dev/null && $(PYTHON) -m venv --clear $(VENV); }
 	@PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(PY) -m pip install --quiet --quiet \
 	    --disable-pip-version-check --editable '.[dev]'
