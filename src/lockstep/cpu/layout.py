@@ -14,7 +14,7 @@ from lockstep.isa.state import HART_FIELDS, PMP_ENTRIES
 X_SLOTS: Final = 33  # x0 is read from slot 0 and written to slot 32
 DROPPED: Final = 32
 
-TLB_ENTRIES: Final = 256
+TLB_ENTRIES: Final = 1024
 TLB_ENTRY_BYTES: Final = 32  # read tag, write tag, host address minus virtual address, unused
 TLB_CONTEXTS: Final = 8  # see native/tlb.py
 FETCH_ENTRIES: Final = 256
@@ -43,7 +43,7 @@ CLUSTER_FIELDS: Final[dict[str, str]] = {
     "flags_host": "host address of the page flags, a byte a page",
     "pool_host": "host address of the decoded pages",
     "table_pages": "how many pages hold page tables that translations depend on",
-    "table_list": "host address of the list of those pages",
+    "table_list": "host address of the list of those pages, with room for every page",
     "budget": "instructions the scheduler granted",
 }
 
@@ -93,7 +93,6 @@ assert max(HART_OFFSET.values()) + 8 <= SCRATCH_OFFSET
 PAGE: Final = 4096
 ENTRY_BYTES: Final = 16  # handler, four operand bytes, 32-bit immediate
 DECODED_PAGE_BYTES: Final = PAGE // 2 * ENTRY_BYTES + 128
-TABLE_LIST_ENTRIES: Final = 8192
 
 # Page flags.
 CODE: Final = 1  # holds decoded instructions

@@ -22,7 +22,6 @@ from lockstep.cpu.layout import (
     FETCH_OFFSET,
     PAGE,
     TABLE,
-    TABLE_LIST_ENTRIES,
     TLB_CONTEXT_BYTES,
     TLB_CONTEXTS,
     TLB_ENTRIES,
@@ -151,8 +150,6 @@ def note_page_table(s: NativeHart, paddr: Word) -> None:
     flags = _page_flags(s, paddr)
     now = s.host_load(flags, 1)
     if now & TABLE == 0:
-        if s.cluster.table_pages == TABLE_LIST_ENTRIES:
-            flush_all(s.cluster)
         s.host_store(flags, 1, now | TABLE)
         at = s.cluster.table_list + (s.cluster.table_pages << 3)
         s.host_store(at, 8, (paddr - s.cluster.ram_base) >> 12)
@@ -168,12 +165,14 @@ def forbid_writes(c: NativeCluster, paddr: Word) -> None:
     number = c.const(0)
     while number < c.harts:
         h = c.hart(number)
-        entry = h.address() + TLB_OFFSET
-        end = entry + TLB_CONTEXTS * TLB_CONTEXT_BYTES
-        while entry < end:
-            if c.host_load(entry + 8, 8) + c.host_load(entry + 16, 8) == frame:
-                c.host_store(entry + 8, 8, c.const(EMPTY))
-            entry = entry + TLB_ENTRY_BYTES
+        for context in range(TLB_CONTEXTS):
+            if h.contexts_used.bit(context):
+                entry = h.address() + TLB_OFFSET + context * TLB_CONTEXT_BYTES
+                end = entry + TLB_CONTEXT_BYTES
+                while entry < end:
+                    if c.host_load(entry + 8, 8) + c.host_load(entry + 16, 8) == frame:
+                        c.host_store(entry + 8, 8, c.const(EMPTY))
+                    entry = entry + TLB_ENTRY_BYTES
         number = number + 1
     flags = c.flags_host + ((paddr - c.ram_base) >> 12)
     c.host_store(flags, 1, c.host_load(flags, 1) & (0xFF ^ WRITABLE))
