@@ -35,11 +35,11 @@ class Listener:
 
 def listen_tcp(where: str) -> Listener:
     """Listen on HOST:PORT, which has to be a loopback address. Port 0 takes a free one."""
-    host, _, port = where.rpartition(":")
+    host, colon, port = where.rpartition(":")
     host = host.strip("[]") or "127.0.0.1"
     try:
         address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
-        number = int(port)
+        number = int(port if colon else "")
     except ValueError:
         raise UsageError(
             f"--serial tcp:{where} is not understood", remedy="write tcp:127.0.0.1:4444"

@@ -1,0 +1,51 @@
+"""Waiting, and being woken."""
+
+import os
+import signal
+import threading
+import time
+
+from lockstep.host.poller import Poller
+from lockstep.host.signals import StopSignals
+
+
+def test_a_bell_rung_by_another_thread_ends_the_wait():
+    """And one rung before it, too; once."""
+    poller = Poller()
+    threading.Timer(0.05, poller.ring).start()
+    assert poller.wait([], None) == []
+    poller.ring()
+    poller.ring()
+    assert poller.wait([], None) == []
+    started = time.monotonic()
+    assert poller.wait([], 50_000_000) == []
+    assert time.monotonic() - started >= 0.049
+    poller.close()
+
+
+def test_ready_sources_are_named():
+    """A plain file is always ready: standard input may be one."""
+    poller = Poller()
+    inside, outside = os.pipe()
+    with open(__file__) as file:
+        assert poller.wait([inside, file.fileno()], None) == [file.fileno()]
+    os.write(outside, b"x")
+    assert poller.wait([inside], None) == [inside]
+    os.close(inside)
+    os.close(outside)
+    poller.close()
+
+
+def test_a_signal_is_noted_and_rings_and_the_handlers_are_put_back():
+    """No exception is raised in whatever was running."""
+    before = signal.getsignal(signal.SIGINT)
+    rung = []
+    with StopSignals(lambda: rung.append(True)) as signals:
+        assert signals.received is None
+        os.kill(os.getpid(), signal.SIGINT)
+        assert signals.received == signal.SIGINT
+        assert rung == [True]
+        os.kill(os.getpid(), signal.SIGINT)
+        # Whoever presses a third time means it.
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) is before
