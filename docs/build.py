@@ -1,4 +1,4 @@
-"""Writes the reference tables from the code's own tables, and checks the links between the pages."""
+"""Writes the reference tables from the code's own, and checks the links between the pages."""
 
 import re
 import sys
