@@ -51,8 +51,8 @@ clean: # Remove what was made here (not the guests in the cache).
 
 $(READY): pyproject.toml constraints.txt
 	@echo "setting up $(VENV)"
-	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || \
-	    { $(INSTALL) python3-venv >/dev/null && $(PYTHON) -m venv --clear $(VENV); }
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || \
+	    { $(INSTALL) python3-venv >/dev/null; $(PYTHON) -m venv --clear $(VENV); }
 	@PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(PY) -m pip install --quiet --quiet \
 	    --disable-pip-version-check --editable '.[dev]'
 	@touch $@

@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from lockstep.errors import UsageError
@@ -88,18 +87,17 @@ class Apt:
         # apt-get update ends with 0 even when an index could not be had: its "E:"/"Err:" tell.
         if done.returncode or re.search(r"^E(rr)?:", done.stdout + done.stderr, re.MULTILINE):
             raise UsageError(
-                f"{' '.join(command)} failed for Debian {self.suite} ({self.architecture}):\n"
-                + "\n".join(complaints(done.stdout + done.stderr)),
+                f"{' '.join(command)} failed for Debian {self.suite} ({self.architecture}): "
+                + reason(done.stdout + done.stderr),
                 remedy=remedy_for(done.stderr),
             )
         return done.stdout
 
 
-def complaints(output: str) -> Iterator[str]:
-    """The lines of apt's output that say what went wrong."""
-    for line in output.splitlines():
-        if line.startswith(("E:", "W:", "Err:", "  ")):
-            yield "  " + line.strip()
+def reason(output: str) -> str:
+    """The line in which apt says what went wrong, or all that it said."""
+    found = re.search(r"^E: (.*)", output, re.M) or re.search(r"^W: (.*)", output, re.M)
+    return " ".join((found[1] if found else output).split())
 
 
 def remedy_for(stderr: str) -> str:

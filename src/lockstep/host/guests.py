@@ -131,8 +131,8 @@ def _find_packages(progress: Progress, suite: str, root: Path) -> Found:
     try:
         return from_packages(Apt(root, suite, ARCHITECTURE))
     except UsageError as refused:
-        progress(f"no: {refused.message.splitlines()[0]}")
-        progress("trying the same suite's installer for riscv64 instead (52 MB)")
+        progress(refused.message)
+        progress(f"trying {suite}'s installer for {ARCHITECTURE} instead (52 MB)")
         try:
             return from_installer(Apt(root, suite, host_architecture()))
         except UsageError:
