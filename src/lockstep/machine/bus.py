@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
+from lockstep.cpu.engine import BusError as BusError
 from lockstep.errors import InternalError
 from lockstep.machine.device import Device, Reader, Writer
-
-
-class BusError(Exception):
-    """Nothing is there, or not at that size. The guest gets an access fault."""
 
 
 class Bus:
