@@ -18,6 +18,8 @@ UNPACKED_LIMIT: Final = 1 << 30
 """No kernel is larger than this; a decompression bomb is."""
 ZBOOT_HEADER: Final = 56
 
+_AGAIN: Final = "copy the file again from where it came"
+
 _OTHER_KERNELS: Final = (
     (0x38, b"ARMd", "an arm64 kernel"),
     (0x38, b"\xcd\x23\x82\x81", "a LoongArch kernel"),
@@ -92,7 +94,7 @@ def _parse_elf(name: str, data: bytes) -> Fixed:
         headers = [s.header for s in elf.iter_segments() if s["p_type"] == "PT_LOAD"]
         entry = elf["e_entry"]
     except (ELFError, ValueError, struct.error) as error:
-        raise UsageError(f"the {name} is a damaged ELF file: {error}") from error
+        raise UsageError(f"the {name} is a damaged ELF file: {error}", remedy=_AGAIN) from error
     headers = [header for header in headers if header["p_memsz"]]
     if not headers:
         raise UsageError(
@@ -119,7 +121,7 @@ def _segment(name: str, data: bytes, header: Mapping[str, int]) -> Segment:
     start, size = header["p_offset"], header["p_filesz"]
     content = data[start : start + size]
     if len(content) != size or size > header["p_memsz"]:
-        raise UsageError(f"the {name} is a damaged ELF file: a segment is cut short")
+        raise UsageError(f"the {name} is a damaged ELF file: a segment is cut short", remedy=_AGAIN)
     return Segment(header["p_paddr"], content, header["p_memsz"])
 
 
@@ -128,16 +130,18 @@ def _gunzipped(name: str, data: bytes) -> bytes:
     try:
         unpacked = inflater.decompress(data, UNPACKED_LIMIT)
     except zlib.error as error:
-        raise UsageError(f"the {name} is a damaged gzip file: {error}") from error
+        raise UsageError(f"the {name} is a damaged gzip file: {error}", remedy=_AGAIN) from error
     if not inflater.eof:
-        raise UsageError(f"the {name} is a gzip file that is cut short or enormous")
+        raise UsageError(f"the {name} is a gzip file that is cut short or enormous", remedy=_AGAIN)
     return unpacked
 
 
 def _unpacked_zboot(name: str, data: bytes) -> bytes:
     """Linux's drivers/firmware/efi/libstub/zboot-header.S."""
     if len(data) < ZBOOT_HEADER:
-        raise UsageError(f"the {name} is a damaged EFI kernel: it ends in its header")
+        raise UsageError(
+            f"the {name} is a damaged EFI kernel: it ends in its header", remedy=_AGAIN
+        )
     offset, size = struct.unpack_from("<II", data, 8)
     method = data[24:ZBOOT_HEADER].split(b"\0")[0]
     payload = data[offset : offset + size]
@@ -147,7 +151,9 @@ def _unpacked_zboot(name: str, data: bytes) -> bytes:
         try:
             return zstandard.ZstdDecompressor().decompress(payload, UNPACKED_LIMIT)
         except zstandard.ZstdError as error:
-            raise UsageError(f"the {name} is a damaged EFI kernel: {error}") from error
+            raise UsageError(
+                f"the {name} is a damaged EFI kernel: {error}", remedy=_AGAIN
+            ) from error
     raise UsageError(
         f"the {name} is an EFI kernel packed with {method.decode('ascii', 'replace')}",
         remedy="build it with gzip or zstd, or give the unpacked Image",

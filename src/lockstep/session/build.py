@@ -15,7 +15,7 @@ import msgspec
 
 from lockstep import __version__
 from lockstep.cpu.engine import Cpu, make_cpu
-from lockstep.cpu.ram import Ram
+from lockstep.cpu.memory import Ram
 from lockstep.det.instant import FOREVER, START, Icount
 from lockstep.det.locks import Locks
 from lockstep.det.world import World
@@ -33,7 +33,7 @@ from lockstep.replay.log import LogReader, LogWriter
 from lockstep.replay.recorder import Recorder
 from lockstep.replay.replayer import Replayer
 from lockstep.session.config import MachineConfig, config_from_manifest
-from lockstep.session.console import Console
+from lockstep.session.console import Console, say
 from lockstep.session.idle import Idle, RealIdle, ReplayIdle, SkipIdle
 from lockstep.session.images import ImageFile, load_images, reload_images
 from lockstep.session.loop import Session
@@ -190,11 +190,15 @@ def _build(
             f"the host has no {config.memory:,} bytes for the machine's RAM: {error}",
             remedy="give less --memory",
         ) from None
-    cpu = make_cpu(config.engine, config.smp, ram, bus, config.shift, config.quantum)
+    cpu = make_cpu(config.engine, config.smp, ram, bus, config.shift, config.quantum, _tell)
     machine = Machine(board, cpu, ram, bus, world.outlet)
     instants.cpu = cpu
     world.checkpoint("machine-init", Icount(cpu.icount), machine.digests)
     return machine, cpu
+
+
+def _tell(message: str) -> None:
+    say(f"lockstep: {message}\n")
 
 
 def _board(config: MachineConfig, images: Sequence[ImageFile]) -> BoardConfig:

@@ -1,0 +1,76 @@
+"""The monitor's line and its commands."""
+
+import pytest
+
+from lockstep.session.control import Mailbox, Status
+from lockstep.session.monitor import PROMPT, Monitor
+
+
+class FakeDesk:
+    def __init__(self):
+        self.requests = []
+        self.mailbox = Mailbox(lambda: None)
+
+    def request(self, power):
+        self.requests.append(power)
+
+    def status(self):
+        return Status(
+            instructions=1_234_567, virtual_ns=2_500_000_000, pcs=(0x80000000,), idle=True
+        )
+
+
+@pytest.fixture
+def desk():
+    return FakeDesk()
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def monitor(desk, said):
+    return Monitor(desk, said.append)
+
+
+@pytest.mark.parametrize(
+    ("line", "request_"),
+    [("quit", b"quit"), ("system_reset", b"reset"), ("system_powerdown", b"shutdown")],
+)
+def test_requests(monitor, desk, line, request_):
+    """What is asked of the machine is recorded like everything from outside."""
+    monitor.type(line.encode() + b"\r")
+    assert desk.requests == [request_]
+
+
+def test_info_is_answered_when_no_hart_runs(monitor, desk, said):
+    """It goes through the mailbox."""
+    monitor.type(b"info\r")
+    assert desk.mailbox.waiting
+    desk.mailbox.serve()
+    report = "".join(said)
+    for words in ("1,234,567", "2.500000 s", "0x80000000", "(waiting)"):
+        assert words in report
+
+
+def test_help_names_every_command(monitor, said):
+    """And what it does."""
+    monitor.type(b"help\r")
+    for name in ("help", "info", "quit", "system_reset", "system_powerdown"):
+        assert name in "".join(said)
+
+
+def test_the_line_can_be_edited(monitor, desk, said):
+    """Backspace and Ctrl-U; other control keys are nothing."""
+    monitor.type(b"rubbish\x15\x1bquix\x7ft\r")
+    assert desk.requests == [b"quit"]
+    monitor.type(b"\x7f\r")
+    assert said[-1] == PROMPT
+
+
+def test_a_typing_error_is_answered(monitor, said):
+    """With a hint."""
+    monitor.type(b"hlep\r")
+    assert "try help" in "".join(said)
