@@ -43,7 +43,7 @@ def native(function: Callable[..., Any], parameters: int) -> Callable[..., int]:
     result = made.inline(function, (cluster, *(made.word(a) for a in made.function.args[1:])))
     made.builder.ret(result.value)
     code = _target_machine().emit_object(llvm.parse_assembly(str(module.ir)))
-    loaded = Loaded(code)
+    loaded = Loaded(code, ["entry"])
     types = [ctypes.c_void_p, *[ctypes.c_uint64] * parameters]
     call = ctypes.CFUNCTYPE(ctypes.c_uint64, *types)(loaded.address("entry"))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -18,19 +18,24 @@ import llvmlite
 from llvmlite import binding as llvm
 
 KEPT: Final = 4  # objects of other versions that may stay
+EXPORTS: Final = ("lockstep_run", "lockstep_flush", "lockstep_before_write")
 _DIGEST_BYTES: Final = 32
 _FLOORS: Final = ("cpu", "isa")
 
 Notify = Callable[[str], None]
 
 
-@cache
-def _target_machine() -> Any:
+def _new_target_machine() -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple().create_target_machine(
         opt=2, cpu=_host_cpu(), features=_host_features(), reloc="pic", codemodel="small"
     )
+
+
+@cache
+def _target_machine() -> Any:
+    return _new_target_machine()
 
 
 def _host_cpu() -> str:
@@ -113,19 +118,25 @@ def interpreter_object(notify: Notify) -> bytes:
 
 
 class Loaded:
-    """Object code in executable memory. The functions live as long as this does."""
+    """Object code in executable memory. The functions live as long as this does.
 
-    def __init__(self, code: bytes) -> None:
-        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine())
-        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-        self._engine.finalize_object()
+    JITLink places all sections of an object in one block, whatever else is mapped in between;
+    LLVM's older loader cannot promise that, and its relocations overflow beside a large guest RAM.
+    """
+
+    def __init__(self, code: bytes, exports: Iterable[str]) -> None:
+        self._jit = llvm.create_lljit_compiler(_new_target_machine(), use_jit_link=True)
+        library = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
+        for name in exports:
+            library.export_symbol(name)
+        self._tracker = library.link(self._jit, "lockstep")
 
     def address(self, name: str) -> int:
         """The address of an exported function."""
-        return int(self._engine.get_function_address(name))
+        return int(self._tracker[name])
 
 
 @cache
 def load(notify: Notify) -> Loaded:
     """The interpreter, loaded once for the process."""
-    return Loaded(interpreter_object(notify))
+    return Loaded(interpreter_object(notify), EXPORTS)
