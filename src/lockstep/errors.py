@@ -2,7 +2,7 @@
 
 
 class LockstepError(Exception):
-    """Base of all. `remedy` says what to do about it; `exit_status` is what the command ends with."""
+    """Base of all. `remedy` says what to do; `exit_status` is what the command ends with."""
 
     exit_status = 5
 

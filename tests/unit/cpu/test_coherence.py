@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -44,8 +43,8 @@ class Rig:
 
 
 @pytest.fixture(params=ENGINES)
-def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
-    yield Rig(request.param)
+def rig(request: pytest.FixtureRequest) -> Rig:
+    return Rig(request.param)
 
 
 def spin(code: Assembler) -> None:

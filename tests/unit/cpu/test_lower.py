@@ -79,7 +79,7 @@ def control_flow(s: Any, a: Word, b: Word) -> Word:
     """Early returns, loops, tuples, conditions and inlining together."""
     x, less = _pair(s, a, b)
     total = _early(s, x, b)
-    if less and not (x == 0) or a.bit(3):
+    if (less and not x < 1) or a.bit(3):
         total = total + (1 if less else 2)
     elif a > b:
         total = total ^ 5
@@ -116,7 +116,7 @@ def test_native_code_computes_what_python_does(function: Callable[..., Any]) -> 
 
 
 def _chained(s: Any, a: Word) -> Word:
-    return s.const(1) if 1 < a < 5 else s.const(0)  # noqa: PLR1716
+    return s.const(1) if 1 < a < 5 else s.const(0)
 
 
 def _breaks(s: Any, a: Word) -> Word:

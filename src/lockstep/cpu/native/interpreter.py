@@ -78,7 +78,7 @@ def _op_event(module: NativeModule) -> None:
     link = Link(module, "op_event")
     hart, builder = link.hart, link.builder
     left: Any = hart.event == EVENT_LEAVE
-    hart.event = 0
+    hart.event = hart.const(0)
     leave, trap = (builder.append_basic_block() for _ in range(2))
     builder.cbranch(left.value, leave, trap)
     builder.position_at_end(leave)
@@ -94,7 +94,7 @@ def _op_resync(module: NativeModule) -> None:
     link = Link(module, "op_resync")
     hart, builder = link.hart, link.builder
     hart.left = link.word(link.left)
-    hart.resync_due = 0
+    hart.resync_due = hart.const(0)
     over, go = (builder.append_basic_block() for _ in range(2))
     spent = builder.icmp_unsigned("==", link.left, I64(0))
     rescheduled: Any = hart.reschedule_due != 0

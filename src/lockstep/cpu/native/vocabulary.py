@@ -230,11 +230,11 @@ class NativeHart(Block):
     def trap(self, cause: Any, tval: Any) -> None:
         self.trap_cause = cause
         self.trap_tval = tval
-        self.event = EVENT_TRAP
+        self.event = self.const(EVENT_TRAP)
         self.lowering.leave_for_event()
 
     def leave(self) -> None:
-        self.event = EVENT_LEAVE
+        self.event = self.const(EVENT_LEAVE)
         self.lowering.leave_for_event()
 
     def jump(self, target: NativeWord) -> None:
@@ -248,15 +248,15 @@ class NativeHart(Block):
         return self.lowering.insn_word()  # type: ignore[no-any-return]
 
     def resync(self) -> None:
-        self.resync_due = 1
+        self.resync_due = self.const(1)
         self.lowering.mark("may_resync")
 
     def timer_changed(self) -> None:
-        self.reschedule_due = 1
+        self.reschedule_due = self.const(1)
         self.resync()
 
     def wait_for_interrupt(self) -> None:
-        self.waiting = 1
+        self.waiting = self.const(1)
         self.timer_changed()
 
     # Memory.
