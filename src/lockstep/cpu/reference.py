@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from lockstep.cpu import schedule
 from lockstep.cpu.access import in_ram, locate
-from lockstep.cpu.layout import DIRTY, HART_OFFSET, PAGE, TABLE
+from lockstep.cpu.layout import CLUSTER_OFFSET, DIRTY, HART_OFFSET, PAGE, TABLE
 from lockstep.cpu.memory import Ram
 from lockstep.cpu.reference_hart import Leave, ReferenceCluster, ReferenceHart, Trap
 from lockstep.cpu.state import MASK, ClusterBlock
@@ -24,6 +24,8 @@ _LEFT: Final = HART_OFFSET["left"] >> 3
 _PC: Final = HART_OFFSET["pc"] >> 3
 _RESYNC_DUE: Final = HART_OFFSET["resync_due"] >> 3
 _RESCHEDULE_DUE: Final = HART_OFFSET["reschedule_due"] >> 3
+
+_STOP: Final = CLUSTER_OFFSET["stop"] >> 3
 
 _LAST_HALF: Final = PAGE - 2
 
@@ -91,7 +93,7 @@ class ReferenceEngine:
 
     def _execute(self, hart: ReferenceHart, budget: int) -> None:
         """Run one hart until the budget is used up or it must stop; `left` and `pc` tell."""
-        words = hart.words
+        words, shared = hart.words, self._cluster.words
         hart.refresh_context()
         left = words[_LEFT] = budget
         while left:
@@ -107,9 +109,11 @@ class ReferenceEngine:
             words[_LEFT] = left
             if words[_RESYNC_DUE]:
                 words[_RESYNC_DUE] = 0
-                if not left or words[_RESCHEDULE_DUE]:
+                if not left or words[_RESCHEDULE_DUE] or shared[_STOP]:
                     return
                 _resettle(hart)
+            elif shared[_STOP]:  # between slices would be late: they take long here
+                return
 
     def _step(self, hart: ReferenceHart) -> None:
         """One instruction."""

@@ -44,11 +44,12 @@ class Field:
 
 
 def with_fields(offsets: Mapping[str, int], kind: type[Field] = Field) -> Callable[[C], C]:
-    """Give a class that has `words` an attribute for each field."""
+    """Give a class that has `words` an attribute for each field, but for those it defines."""
 
     def decorate(cls: C) -> C:
         for name, offset in offsets.items():
-            setattr(cls, name, kind(offset))
+            if name not in vars(cls):
+                setattr(cls, name, kind(offset))
         return cls
 
     return decorate
