@@ -1,0 +1,60 @@
+"""Our own guests: bare metal, small, and each with something to show."""
+
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import pytest
+
+from lockstep.session import api
+
+from .conftest import built
+
+# Computed by QEMU 7.2: `-M virt -bios none -kernel guests/build/NAME.elf`.
+CHECKSUMS = {
+    "compute": "c4eeaae9227332e8",
+    "memory": "43b29c53503d897e",
+    "callret": "fff5d1b8a7f12da7",
+    "fp": "3067948917de77da",
+    "syscall": "7bfc8670000d3d71",
+}
+
+
+@pytest.mark.parametrize("name", CHECKSUMS)
+def test_a_benchmark_computes_what_qemu_computes(name: str) -> None:
+    """Hundreds of millions of instructions, page faults and floating point included."""
+    done = api.run(kernel=str(built(name)), bios="none", memory=128 << 20)
+    assert done.console.decode() == f"{name} {CHECKSUMS[name]}\r\n"
+
+
+@pytest.mark.parametrize("harts", [1, 3, 8])
+def test_every_interrupt_replays_at_its_instruction(harts: int, tmp_path: Path) -> None:
+    """The guest folds the pc of every interrupt into one number."""
+    recording = tmp_path / "irq.lockstep"
+    made = api.record(
+        recording, kernel=str(built("irq")), bios="none", smp=harts, digest_every=500_000
+    )
+    assert made.outcome.reason == "poweroff"
+    assert made.console.count(b"timer 300") == harts
+    assert api.replay(recording).console == made.console
+
+
+def test_the_lottery_replays_and_is_not_drawn_alike_twice(tmp_path: Path) -> None:
+    """Clock, harts and keys go into the fingerprint: a recording alone brings it back."""
+    recording = tmp_path / "demo.lockstep"
+    with as_file(files("lockstep.ui") / "data" / "demo.elf") as guest:
+        machine = {"kernel": str(guest), "bios": "none", "smp": 2, "memory": 16 << 20}
+        made = api.record(recording, typed=b"hello", digest_every=100_000, **machine)
+        other = api.run(typed=b"hello", **machine)
+        assert b"typed meanwhile    hello" in made.console
+        assert api.replay(recording).console == made.console
+    assert other.console != made.console
+
+
+def test_the_engines_agree_on_the_lottery(tmp_path: Path) -> None:
+    """The recording of one engine replays on the other, digest for digest."""
+    recording = tmp_path / "demo.lockstep"
+    with as_file(files("lockstep.ui") / "data" / "demo.elf") as guest:
+        made = api.record(
+            recording, kernel=str(guest), bios="none", smp=2, memory=16 << 20, digest_every=50_000
+        )
+        assert api.replay(recording, engine="reference").console == made.console

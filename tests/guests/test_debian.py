@@ -1,0 +1,85 @@
+"""The main job: an unmodified Debian boots under `record`, and `replay` reproduces it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from fakes.process import busy_cores, lockstep, recorded
+from lockstep.host.guests import GuestSet
+from lockstep.session import api
+from lockstep.session.archive import events
+
+QUIET = BUSY = 5  # replays of each recording; there are two recordings
+
+
+class Boot(NamedTuple):
+    path: Path
+    console: bytes
+
+
+@pytest.fixture(scope="module", params=[1, 4], ids=lambda n: f"smp{n}")
+def recording(
+    request: pytest.FixtureRequest, boot: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> Boot:
+    """One boot, recorded as a user would."""
+    path = tmp_path_factory.mktemp("debian") / "boot.lockstep"
+    return Boot(path, recorded(path, "--smp", request.param, *boot))
+
+
+@pytest.mark.xdist_group("debian")
+def test_the_script_ran_to_its_end(recording: Boot) -> None:
+    """Shell, date, /dev/urandom, sleep and md5sum worked, and the machine powered off."""
+    text = recording.console.decode(errors="replace")
+    assert "lockstep: userspace reached" in text
+    assert "lockstep: done" in text
+    assert "reboot: Power down" in text
+    found = api.info(recording.path)
+    assert found["complete"]
+    assert found["log_bytes"] <= 60_000
+
+
+@pytest.mark.xdist_group("debian")
+@pytest.mark.parametrize("number", range(QUIET))
+def test_a_replay_is_the_same_in_every_digest_and_byte(recording: Boot, number: int) -> None:
+    """Exit status 0 says the whole log was consumed and every digest matched."""
+    done = lockstep("replay", recording.path, hash_seed=number)
+    assert (done.returncode, done.stdout) == (0, recording.console), done.stderr
+
+
+@pytest.mark.xdist_group("debian")
+@pytest.mark.parametrize("number", range(BUSY))
+def test_a_replay_on_a_busy_host_is_the_same(recording: Boot, number: int) -> None:
+    """How the host schedules us is not an input."""
+    with busy_cores():
+        done = lockstep("replay", recording.path, hash_seed=1000 + number)
+    assert (done.returncode, done.stdout) == (0, recording.console), done.stderr
+
+
+@pytest.mark.xdist_group("debian")
+def test_another_recording_differs(recording: Boot, boot: list[str], tmp_path: Path) -> None:
+    """The clock and the entropy are real."""
+    smp = api.info(recording.path)["machine"]["smp"]
+    again = recorded(tmp_path / "r", "--smp", smp, *boot)
+    assert again != recording.console
+    one, two = api.info(recording.path), api.info(tmp_path / "r")
+    assert one["final_digest"] != two["final_digest"]
+
+
+@pytest.mark.xdist_group("debian")
+def test_without_a_host_two_recordings_are_one(boot: list[str], tmp_path: Path) -> None:
+    """`--idle skip --seed` and no input: nothing nondeterministic is left to log."""
+    options = ["--idle", "skip", "--seed", 7, "--smp", 2, "--serial", "null", *boot]
+    for name in "ab":
+        recorded(tmp_path / name, *options)
+    one, two = ([e for e in events(tmp_path / n) if e["kind"] == "checkpoint"] for n in "ab")
+    assert one == two
+    assert len(one) > 10
+
+
+def test_the_guests_are_what_the_issue_names(debian: GuestSet) -> None:
+    """Debian's 6.12 kernel, from the verified archive."""
+    kernel = debian.manifest.files["Image"].package
+    assert "6.12" in kernel
