@@ -39,9 +39,19 @@ class FakeCpu:
     def __init__(self, harts: int = 1) -> None:
         self.icount = 0
         self.virtual_ns = 0
+        self.time_offset = 0
         self.stops = 0
+        self.turn = (0, 0)
         self.harts = [SimpleNamespace(hartid=h) for h in range(harts)]
         self.reset(0, {})
+
+    @property
+    def mtime(self) -> int:
+        return self.virtual_ns // 100 + self.time_offset
+
+    @mtime.setter
+    def mtime(self, ticks: int) -> None:
+        self.time_offset += ticks - self.mtime
 
     def request_stop(self) -> None:
         self.stops += 1

@@ -69,6 +69,20 @@ class Cpu:
         return (self._block.icount << self._block.shift) + self._block.warp
 
     @property
+    def mtime(self) -> int:
+        """The time that the guest reads, in ticks of the time base."""
+        return (self.virtual_ns // TICK_NS + self._block.time_offset) % (1 << 64)
+
+    @mtime.setter
+    def mtime(self, ticks: int) -> None:
+        self._block.time_offset += ticks - self.mtime
+
+    @property
+    def turn(self) -> tuple[int, int]:
+        """Which hart's turn it is, and how many instructions of it are left."""
+        return self._block.current, self._block.quantum_left
+
+    @property
     def harts(self) -> Sequence[HartState]:
         return self._block.members
 

@@ -174,10 +174,12 @@ class Machine:
                 device.run_timers(now)
 
     def digests(self) -> Digests:
-        """What the machine is now, part by part. Time and resets count as a device, "board"."""
+        """What the machine is now, part by part. What belongs to no other part is the "board"."""
+        cpu = self.cpu
         devices = {name: digest(device.save()) for name, device in self.devices.items()}
-        devices["board"] = digest((self.cpu.icount, self.cpu.virtual_ns, self.resets, self.power))
-        harts = [digest(dict(self.cpu.hart_fields(h))) for h in range(self.config.harts)]
+        time = (cpu.icount, cpu.virtual_ns, cpu.mtime)
+        devices["board"] = digest((time, cpu.turn, self.resets, self.power))
+        harts = [digest(dict(cpu.hart_fields(h))) for h in range(self.config.harts)]
         return Digests(harts=harts, devices=devices, ram=self._ram_digest.update())
 
     def save(self) -> MachineState:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from lockstep.machine.board import TICK_NS
-
 
 class HartTimer(Protocol):
     """The part of a hart that a device may touch."""
@@ -17,10 +15,14 @@ class HartTimer(Protocol):
 class Processor(Protocol):
     """All harts together. `lockstep.cpu.engine.Cpu` is one."""
 
+    mtime: int
+
     @property
     def icount(self) -> int: ...
     @property
     def virtual_ns(self) -> int: ...
+    @property
+    def turn(self) -> tuple[int, int]: ...
     @property
     def harts(self) -> Sequence[HartTimer]: ...
     def request_stop(self) -> None: ...
@@ -38,10 +40,10 @@ class Timebase:
         self._cpu = cpu
 
     def ticks(self) -> int:
-        return self._cpu.virtual_ns // TICK_NS
+        return self._cpu.mtime
 
     def set_ticks(self, value: int) -> None:
-        """Ignored: time is a function of the instruction count."""
+        self._cpu.mtime = value
 
     def compare(self, hart: int) -> int:
         return self._cpu.harts[hart].mtimecmp

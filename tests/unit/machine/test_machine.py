@@ -95,6 +95,9 @@ def test_timer_registers_are_the_harts() -> None:
     bench.bus.write(board.MTIMER.base + 8, 8, 777)
     assert bench.cpu.harts[1].mtimecmp == 777
     assert bench.bus.read(board.MTIMER.base + 0x7FF8, 8) == 123
+    bench.bus.write(board.MTIMER.base + 0x7FF8, 8, 1_000)
+    bench.cpu.virtual_ns += 200
+    assert bench.bus.read(board.MTIMER.base + 0x7FF8, 8) == 1_002
 
 
 def test_an_rtc_alarm_ends_the_period_and_rings_at_its_deadline() -> None:
