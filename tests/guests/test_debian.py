@@ -81,5 +81,4 @@ def test_without_a_host_two_recordings_are_one(boot: list[str], tmp_path: Path) 
 
 def test_the_guests_are_what_the_issue_names(debian: GuestSet) -> None:
     """Debian's 6.12 kernel, from the verified archive."""
-    kernel = debian.manifest.files["Image"].package
-    assert "6.12" in kernel
+    assert b"Linux version 6.12." in debian.kernel.read_bytes()
