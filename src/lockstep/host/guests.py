@@ -1,7 +1,7 @@
 """The guests of the tests and the examples: Debian's riscv64 kernel, busybox and OpenSBI.
 
-`fetch_guests` brings them through apt (see `lockstep.host.debian`) into the user's cache, once, and
-writes down where each came from and its SHA-256. `lockstep.host.packages` knows the packages.
+`fetch_guests` brings them through apt (`host/debian`) into the user's cache, once, and writes down
+where each came from and its SHA-256.
 """
 
 import fcntl
@@ -15,9 +15,9 @@ from pathlib import Path
 import msgspec
 
 from lockstep.errors import UsageError
-from lockstep.host.debian import Apt, host_architecture
-from lockstep.host.initramfs import INIT_SCRIPT, build_initramfs
-from lockstep.host.packages import Found, from_installer, from_packages
+from lockstep.host.debian.apt import Apt, host_architecture
+from lockstep.host.debian.initramfs import INIT_SCRIPT, build_initramfs
+from lockstep.host.debian.packages import Found, from_installer, from_packages
 
 SUITE = "trixie"
 ARCHITECTURE = "riscv64"

@@ -7,9 +7,9 @@ import pytest
 
 from lockstep.errors import UsageError
 from lockstep.host import guests
+from lockstep.host.debian.initramfs import files_of
+from lockstep.host.debian.packages import Found
 from lockstep.host.guests import fetch_guests, find_guests
-from lockstep.host.initramfs import files_of
-from lockstep.host.packages import Found
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 import zstandard
 
 from lockstep.errors import UsageError
-from lockstep.host import packages
-from lockstep.host.initramfs import build_initramfs
-from lockstep.host.packages import from_installer, from_packages, plain_image
+from lockstep.host.debian import packages
+from lockstep.host.debian.initramfs import build_initramfs
+from lockstep.host.debian.packages import from_installer, from_packages, plain_image
 
 IMAGE = b"MZ" + bytes(54) + b"RSC\x05" + b"the kernel itself"
 

@@ -2,7 +2,7 @@
 
 import gzip
 
-from lockstep.host.initramfs import applets, build_initramfs, files_of
+from lockstep.host.debian.initramfs import applets, build_initramfs, files_of
 
 # As in a busybox: other strings, then the sorted table of applets that "[" opens.
 NAMES = [b"ash", b"busybox", b"cat", *(b"tool%d" % n for n in range(30)), b"zcat"]

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import zstandard
 
 from lockstep.errors import UsageError
-from lockstep.host.debian import Apt, member
-from lockstep.host.initramfs import files_of
+from lockstep.host.debian.apt import Apt, member
+from lockstep.host.debian.initramfs import files_of
 
 KERNEL_META = "linux-image-riscv64"
 KERNEL_PACKAGE = r"linux-(image|binary)-\d.*"

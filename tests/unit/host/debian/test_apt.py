@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from lockstep.errors import UsageError
-from lockstep.host import debian
-from lockstep.host.debian import Apt
+from lockstep.host.debian import apt as debian
+from lockstep.host.debian.apt import Apt
 
 
 @pytest.fixture
