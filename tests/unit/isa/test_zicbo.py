@@ -62,13 +62,6 @@ def test_zero_clears_the_block_around_the_address() -> None:
     )
 
 
-def test_the_first_store_of_zero_is_at_the_address_itself() -> None:
-    """So that a fault's tval is rs1, as CMO 2.5.2 wants."""
-    hart = hart_in(SUPERVISOR)
-    hart.execute(encode("cbo.zero", rs1=11))
-    assert hart.stores[0] == (0x1077, 1)
-
-
 @pytest.mark.parametrize("name", MANAGEMENT)
 @pytest.mark.parametrize("pmp", [READ, READ | WRITE])
 def test_management_needs_one_kind_of_access(name: str, pmp: int) -> None:

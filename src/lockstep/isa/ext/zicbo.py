@@ -79,8 +79,9 @@ def cbo_flush(s: Hart, rs1: int) -> None:
 def cbo_zero(s: Hart, rs1: int) -> None:
     """Store zeros to the naturally aligned block that rs1 points into."""
     _require(s, _CBZE)
-    # A fault must report rs1 itself, not the start of the block (CMO 2.5.2).
-    s.store(s.x[rs1], 1, s.const(0))
+    # A fault must report rs1 itself, not the start of the block (CMO 2.5.2). Asked for as an atomic
+    # asks: a device, to which one instruction can make no more than one access, refuses.
+    s.load_amo(s.x[rs1], 1)
     block = s.x[rs1] & ~(BLOCK - 1)
     for offset in range(0, BLOCK, 8):
         s.store(block + offset, 8, s.const(0))
