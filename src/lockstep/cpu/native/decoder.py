@@ -8,7 +8,8 @@ from typing import Any
 from llvmlite import ir
 
 from lockstep.cpu.layout import DROPPED, PAGE
-from lockstep.cpu.native.functions import IMMEDIATE_AT, OPERAND_BYTES, NativeModule
+from lockstep.cpu.native.functions import NativeModule
+from lockstep.cpu.native.instruction import IMMEDIATE_AT, OPERAND_BYTES
 from lockstep.cpu.native.words import I8, I32, I64, PTR, VOID
 from lockstep.isa.encoding import Operand
 from lockstep.isa.table import Insn, specificity

@@ -18,7 +18,8 @@ from lockstep.cpu.native.fetch import (
     take_exception,
     word_at,
 )
-from lockstep.cpu.native.functions import CONVENTION, Instruction, NativeFunction, NativeModule
+from lockstep.cpu.native.functions import CONVENTION, NativeFunction, NativeModule
+from lockstep.cpu.native.instruction import Instruction
 from lockstep.cpu.native.tlb import before_host_write, flush_all, refresh_context
 from lockstep.cpu.native.vocabulary import Block, NativeCluster, NativeHart
 from lockstep.cpu.native.words import I64, PTR, VOID, NativeWord
