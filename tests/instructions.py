@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
+
 from hypothesis import strategies as st
 
 from fakes.hart import FakeHart
@@ -18,22 +21,28 @@ WORDS = st.one_of(
 )  # fmt: skip
 
 
+@cache
 def named(name: str) -> Insn:
     """The instruction called `name`; the first, if several encodings share it."""
     return next(one for one in table() if one.name == name)
 
 
 def encode(name: str, **operands: int) -> int:
+    """The word of the instruction called `name`; see `assemble`."""
+    return assemble(named(name), operands)
+
+
+def assemble(one: Insn, operands: Mapping[str, int]) -> int:
     """The word of an instruction; operands not given are zero. Refuses what does not fit."""
-    encoding = named(name).encoding
+    encoding, rest = one.encoding, dict(operands)
     word = encoding.match
     for operand in encoding.operands:
-        value = operands.pop(operand.name, operand.bias)
+        value = rest.pop(operand.name, operand.bias)
         for piece in operand.pieces:
             part = (value - operand.bias) >> piece.at & ((1 << piece.width) - 1)
             word |= part << piece.low
-        assert operand.extract(word) == value, f"{name} cannot hold {operand.name}={value}"
-    assert not operands, f"{name} takes no {', '.join(operands)}"
+        assert operand.extract(word) == value, f"{one.name} cannot hold {operand.name}={value}"
+    assert not rest, f"{one.name} takes no {', '.join(rest)}"
     return word
 
 

@@ -1,0 +1,91 @@
+"""Run cases on several machines and tell the first register in which two of them differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import pytest
+
+from conformance import layout as at
+from conformance.cases import Batch, Case, Placed
+from conformance.deviations import Outcome, excused
+from conformance.machines import qemu_is_there, require_qemu, run_on_ours, run_on_qemu
+from conformance.steps import floating
+from lockstep.isa.table import decode
+
+Result = dict[str, int]
+
+CASES_A_BATCH: Final = 6_000
+_SHOWN: Final = 3  # failing cases, in full
+
+
+def agree(cases: Sequence[Case], *, reference_every: int = 4) -> list[Result]:
+    """All machines end every case in the same state, which is returned.
+
+    The reference, being slow, runs only some of the cases. Without QEMU the test is skipped at its
+    end (or fails, where CI=true).
+    """
+    found: list[Result] = []
+    for start in range(0, len(cases), CASES_A_BATCH):
+        found += _agree(Batch(cases[start : start + CASES_A_BATCH]))
+    some = Batch(cases[::reference_every])
+    ours, reference = run_on_ours("interp", some), run_on_ours("reference", some)
+    _compare(some, "interp", ours, "reference", reference)
+    require_qemu()
+    return found
+
+
+def _agree(batch: Batch) -> list[Result]:
+    with ThreadPoolExecutor(1) as pool:
+        theirs = pool.submit(run_on_qemu, batch) if qemu_is_there() else None
+        ours = run_on_ours("interp", batch)
+    if theirs:
+        _compare(batch, "interp", ours, "QEMU", theirs.result())
+    return ours
+
+
+def _compare(batch: Batch, name: str, ours: list[Result], other: str, theirs: list[Result]) -> None:
+    failures = []
+    for number, one in enumerate(batch.placed):
+        mine, other_one = ours[number], theirs[number]
+        wrong = [k for k, v in mine.items() if v != other_one[k]]
+        if wrong and other == "QEMU":
+            allowed = excused(Outcome(one, mine, other_one))
+            wrong = [k for k in wrong if k not in allowed and "*" not in allowed]
+        if wrong:
+            differences = [
+                f"{k}: {mine[k]:#x} ({name}) but {other_one[k]:#x} ({other})" for k in wrong
+            ]
+            failures.append(_report(number, one, differences))
+    if failures:
+        count = f"{len(failures)} of {len(batch.placed)} cases differ"
+        pytest.fail("\n\n".join((count, *failures[:_SHOWN])), pytrace=False)
+
+
+def _report(number: int, one: Placed, differences: list[str]) -> str:
+    case, initial = one.case, one.initial()
+    chosen = [f"{kind}{i}={initial[slot + i]:#x}" for kind, slot, i in _mentioned(case)]
+    chosen += [f"fcsr={case.fcsr:#x}", f"mode={'US?M'[case.mode]}", f"mstatus={case.mstatus:#x}"]
+    chosen += [f"{k}={one.resolve(v):#x}" for k, v in case.csrs.items()]
+    chosen += [f"[{address:#x}]={value:#x}" for address, value in case.pokes]
+    return "\n".join((
+        f"case {number}:",
+        *("    " + line for line in one.listing()),
+        "  from " + " ".join(chosen),
+        *("  " + line for line in differences[:6]),
+    ))  # fmt: skip
+
+
+def _mentioned(case: Case) -> list[tuple[str, int, int]]:
+    """The registers that the case's instructions name: (x or f, first slot, number)."""
+    found = set()
+    for word in case.code:
+        one = decode(word)
+        for name, value in one.operands(word).items() if one else ():
+            if name in floating(one):
+                found.add(("f", at.F, value))
+            elif name in {"rd", "rs1", "rs2"} and value:
+                found.add(("x", at.X, value))
+    return sorted(found | ({("x", at.X, 2)} if any(w & 3 != 3 for w in case.code) else set()))
