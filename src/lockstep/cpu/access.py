@@ -61,10 +61,11 @@ def _load_split(s: EngineHart, addr: Word, size: int) -> Word:
     """A misaligned load over the end of a page: both pages must allow it."""
     second = (addr | (PAGE - 1)) + 1
     here = second - addr
-    low = locate(s, addr, 1, LOAD)
-    high = locate(s, second, 1, LOAD)
+    low = locate(s, addr, here, LOAD)
+    high = locate(s, second, size - here, LOAD)
     if not (in_ram(s, low, 1) and in_ram(s, high, 1)):
-        s.trap(LOAD_ACCESS_FAULT, addr)
+        # Priv. 3.1.16: tval is "the portion of the access that caused the fault".
+        s.trap(LOAD_ACCESS_FAULT, second if in_ram(s, low, 1) else addr)
     value = s.const(0)
     offset = s.const(0)
     while offset < size:
@@ -92,10 +93,11 @@ def _store_split(s: EngineHart, addr: Word, size: int, value: Word) -> None:
     """A misaligned store over the end of a page: nothing is written unless both pages allow it."""
     second = (addr | (PAGE - 1)) + 1
     here = second - addr
-    low = locate(s, addr, 1, STORE)
-    high = locate(s, second, 1, STORE)
+    low = locate(s, addr, here, STORE)
+    high = locate(s, second, size - here, STORE)
     if not (in_ram(s, low, 1) and in_ram(s, high, 1)):
-        s.trap(STORE_ACCESS_FAULT, addr)
+        # Priv. 3.1.16: tval is "the portion of the access that caused the fault".
+        s.trap(STORE_ACCESS_FAULT, second if in_ram(s, low, 1) else addr)
     offset = s.const(0)
     while offset < size:
         at = low + offset if offset < here else high + (offset - here)
