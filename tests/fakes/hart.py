@@ -142,6 +142,9 @@ class FakeHart:
     def flush_translations(self) -> None:
         self.notes.append("flush")
 
+    def protection_changed(self) -> None:
+        self.notes.append("flush")
+
     def wait_for_interrupt(self) -> None:
         self.idle = True
 

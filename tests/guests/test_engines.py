@@ -61,3 +61,15 @@ def test_the_start_of_a_boot_is_the_same_in_both_engines(debian: GuestSet, harts
         one, two = run_to(fast, until), run_to(obvious, until)
         assert not one.differences(two), f"by instruction {until:,}"
         assert one == two
+
+
+@pytest.mark.parametrize("harts", [1, 3])
+def test_engines_agree_in_the_middle_of_a_boot(debian: GuestSet, harts: int) -> None:
+    """A state that the interpreter reached goes on the same way in the reference: paging, traps
+    and interrupts under way, in the kernel and in user space."""
+    fast, obvious = (machine(engine, harts, debian) for engine in ("interp", "reference"))
+    for start in (500_000_000, 1_300_000_000, 2_000_000_000):
+        run_to(fast, start)
+        obvious.restore(fast.save())
+        for until in range(start + EVERY, start + 4 * EVERY, EVERY):
+            assert not run_to(fast, until).differences(run_to(obvious, until)), f"by {until:,}"

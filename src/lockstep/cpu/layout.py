@@ -71,7 +71,8 @@ HART_WORDS: Final = (
 )
 """Scalar architectural fields, in layout order."""
 
-CLUSTER_BYTES: Final = 4096
+PAGE: Final = 4096
+CLUSTER_BYTES: Final = PAGE
 SCRATCH_BYTES: Final = 64  # three decoded entries, and slack
 
 CLUSTER_OFFSET: Final = {name: 8 * i for i, name in enumerate(CLUSTER_FIELDS)}
@@ -86,11 +87,13 @@ TLB_OFFSET: Final = 4096
 TLB_CONTEXT_BYTES: Final = TLB_ENTRIES * TLB_ENTRY_BYTES
 FETCH_OFFSET: Final = TLB_OFFSET + TLB_CONTEXTS * TLB_CONTEXT_BYTES
 FETCH_CONTEXT_BYTES: Final = FETCH_ENTRIES * FETCH_ENTRY_BYTES
-HART_BYTES: Final = FETCH_OFFSET + FETCH_CONTEXTS * FETCH_CONTEXT_BYTES
+PMP_MEMO_ENTRIES: Final = 64
+PMP_MEMO_ENTRY_BYTES: Final = 16  # key: page, permission and privilege; answer
+PMP_MEMO_OFFSET: Final = FETCH_OFFSET + FETCH_CONTEXTS * FETCH_CONTEXT_BYTES
+HART_BYTES: Final = PMP_MEMO_OFFSET + PAGE
 
 assert max(HART_OFFSET.values()) + 8 <= SCRATCH_OFFSET
 
-PAGE: Final = 4096
 ENTRY_BYTES: Final = 16  # handler, four operand bytes, 32-bit immediate
 DECODED_PAGE_BYTES: Final = PAGE // 2 * ENTRY_BYTES + 128
 

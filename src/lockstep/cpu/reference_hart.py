@@ -301,6 +301,9 @@ class ReferenceHart(Vocabulary):
         for context in self._contexts.values():
             context.clear()
 
+    def protection_changed(self) -> None:
+        self.flush_translations()
+
     def refresh_context(self) -> None:
         """Look with the eyes of the current privilege, and of the effective one for data."""
         rights = self.mstatus.value & (STATUS_SUM | STATUS_MXR)

@@ -68,6 +68,11 @@ class NativeHart(EngineHart, Protocol):
     def host_fill(self, address: Word, size: int) -> None:
         """Set host memory to ones."""
 
+    def decide_anew(
+        self, first: Word, last: Word, permission: Word, priv: Word
+    ) -> tuple[bool, bool]:
+        """isa/pmp.decide itself."""
+
     def clear_decoded(self, page: Word) -> None:
         """Make all entries of a decoded page ones that are still to be decoded."""
 

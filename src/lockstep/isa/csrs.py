@@ -168,14 +168,14 @@ def _write_satp(s: Hart, csr: Word, value: Word) -> None:
 @sem
 def _write_pmpcfg0(s: Hart, csr: Word, value: Word) -> None:
     s.pmpcfg0 = pmp_legal_config(s, s.pmpcfg0, value)
-    s.flush_translations()
+    s.protection_changed()
     s.resync()
 
 
 @sem
 def _write_pmpcfg2(s: Hart, csr: Word, value: Word) -> None:
     s.pmpcfg2 = pmp_legal_config(s, s.pmpcfg2, value)
-    s.flush_translations()
+    s.protection_changed()
     s.resync()
 
 
@@ -192,7 +192,7 @@ def _write_pmpaddr(s: Hart, csr: Word, value: Word) -> None:
     for i in range(PMP_ENTRIES):
         if (csr & 15) == i and not pmp_locked(s, i):
             s.pmpaddr[i] = value & ADDRESS_MASK
-    s.flush_translations()
+    s.protection_changed()
     s.resync()
 
 

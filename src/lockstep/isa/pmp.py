@@ -28,11 +28,11 @@ def pmp_check(
 
     `size` bytes at physical `addr` must not leave the page.
     """
-    return _decide(s, addr, addr + (size - 1), s.const(access.permission), priv)
+    return decide(s, addr, addr + (size - 1), s.const(access.permission), priv)
 
 
 @outlined
-def _decide(s: Hart, first: Word, last: Word, permission: Word, priv: Word) -> tuple[bool, bool]:
+def decide(s: Hart, first: Word, last: Word, permission: Word, priv: Word) -> tuple[bool, bool]:
     """The lowest-numbered entry that matches any byte decides, and must match them all (3.7.1)."""
     if (s.pmpcfg0 | s.pmpcfg2) == 0:
         return priv == MACHINE, True

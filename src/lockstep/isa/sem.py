@@ -68,7 +68,10 @@ class Hart(Protocol):
         """A timer's deadline moved; implies resync."""
 
     def flush_translations(self) -> None:
-        """satp or PMP changed: cached translations no longer hold."""
+        """satp changed: cached translations no longer hold."""
+
+    def protection_changed(self) -> None:
+        """PMP changed: neither do they, nor what was found permitted."""
 
     def wait_for_interrupt(self) -> None:
         """Stop executing until an enabled interrupt is pending."""

@@ -20,7 +20,7 @@ from lockstep.cpu.native.fetch import (
 )
 from lockstep.cpu.native.functions import CONVENTION, NativeFunction, NativeModule
 from lockstep.cpu.native.instruction import Instruction
-from lockstep.cpu.native.tlb import before_host_write, flush_all, refresh_context
+from lockstep.cpu.native.tlb import before_host_write, forget_all, refresh_context
 from lockstep.cpu.native.vocabulary import Block, NativeCluster, NativeHart
 from lockstep.cpu.native.words import I64, PTR, VOID, NativeWord
 from lockstep.cpu.schedule import run
@@ -39,7 +39,7 @@ def build() -> ir.Module:
         make(module)
     Decoder(module, handlers).generate()
     _export(module, "lockstep_run", run, 0)
-    _export(module, "lockstep_flush", flush_all, 0)
+    _export(module, "lockstep_flush", forget_all, 0)
     _export(module, "lockstep_before_write", before_host_write, 2)
     return module.ir
 

@@ -21,6 +21,9 @@ from lockstep.cpu.layout import (
     FETCH_ENTRY_BYTES,
     FETCH_OFFSET,
     PAGE,
+    PMP_MEMO_ENTRIES,
+    PMP_MEMO_ENTRY_BYTES,
+    PMP_MEMO_OFFSET,
     TABLE,
     TLB_CONTEXT_BYTES,
     TLB_CONTEXTS,
@@ -117,6 +120,30 @@ def _remember_data(s: NativeHart, page: Word, frame: Word, access: Access) -> No
 
 
 @outlined
+def decide_memoised(
+    s: NativeHart, first: Word, last: Word, permission: Word, priv: Word
+) -> tuple[bool, bool]:
+    """isa/pmp.decide, with answers that hold for a whole page remembered until PMP changes."""
+    page = first & ~(PAGE - 1)
+    slot = s.address() + PMP_MEMO_OFFSET
+    slot = slot + ((page >> 12) & (PMP_MEMO_ENTRIES - 1)) * PMP_MEMO_ENTRY_BYTES
+    key = page | permission | (priv << 3)
+    if s.host_load(slot, 8) == key:
+        return s.host_load(slot + 8, 8) != 0, True
+    permitted, whole_page = s.decide_anew(first, last, permission, priv)
+    if whole_page:
+        s.host_store(slot, 8, key)
+        s.host_store(slot + 8, 8, s.const(1) if permitted else s.const(0))
+    return permitted, whole_page
+
+
+@outlined
+def forget_permissions(s: NativeHart) -> None:
+    """PMP changed."""
+    s.host_fill(s.address() + PMP_MEMO_OFFSET, PMP_MEMO_ENTRIES * PMP_MEMO_ENTRY_BYTES)
+
+
+@outlined
 def flush(s: NativeHart) -> None:
     """Drop every cached translation of this hart."""
     for context in range(TLB_CONTEXTS):
@@ -142,6 +169,16 @@ def flush_all(c: NativeCluster) -> None:
         c.host_store(flags, 1, c.host_load(flags, 1) & (0xFF ^ TABLE))
         index = index + 1
     c.table_pages = c.const(0)
+
+
+@outlined
+def forget_all(c: NativeCluster) -> None:
+    """Drop everything cached that state outside memory stands behind: it may have been replaced."""
+    flush_all(c)
+    number = c.const(0)
+    while number < c.harts:
+        forget_permissions(c.hart(number))
+        number = number + 1
 
 
 @outlined

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -27,6 +28,7 @@ from lockstep.cpu.layout import (
 from lockstep.cpu.native import tlb
 from lockstep.cpu.native.words import I8, I64, PTR, VOID, NativeBool, NativeWord
 from lockstep.cpu.schedule import TICK_NS
+from lockstep.isa.pmp import decide
 from lockstep.isa.privileged import Access
 from lockstep.isa.state import PMP_ENTRIES
 
@@ -36,6 +38,7 @@ _store_slow: Any = store_slow
 _load_amo_slow: Any = load_amo_slow
 _in_ram: Any = in_ram
 _tlb: Any = tlb
+_decide: Any = inspect.unwrap(decide)
 
 
 class Operand:
@@ -310,6 +313,19 @@ class NativeHart(Block):
 
     def flush_translations(self) -> None:
         _tlb.flush(self)
+
+    def protection_changed(self) -> None:
+        _tlb.flush(self)
+        _tlb.forget_permissions(self)
+
+    def invoke(self, function: Any, args: tuple[Any, ...], outlined: bool) -> Any:
+        if function is _decide:
+            return _tlb.decide_memoised(self, *args)
+        return super().invoke(function, args, outlined)
+
+    def decide_anew(self, *args: Any) -> Any:
+        """PMP's answer as isa/pmp gives it."""
+        return super().invoke(_decide, args, True)
 
     # Decoded pages.
     def clear_decoded(self, page: NativeWord) -> None:
