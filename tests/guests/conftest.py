@@ -9,6 +9,7 @@ import pytest
 
 from lockstep.host.guests import GuestSet, fetch_guests
 
+
 @pytest.fixture(scope="session")
 def debian() -> GuestSet:
     """Debian's riscv64 kernel, busybox and OpenSBI; fetched if they are not there."""

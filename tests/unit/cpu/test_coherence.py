@@ -257,4 +257,3 @@ def test_saving_and_restoring_is_identity(rig: Rig) -> None:
     assert rig.cpu.save() == saved
     rig.cpu.run(500)
     assert rig.cpu.save() == later
-
