@@ -29,8 +29,8 @@ check: $(READY) # Lint, type-check, and hold the floors to their contracts.
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports --quiet
 
-bench: $(READY) system guests # Measure against QEMU, in one run.
-	@$(PY) -m bench
+bench: $(READY) system guests # Measure against QEMU, in one run (BENCH_FLAGS=-h tells more).
+	@$(PY) -m bench $(BENCH_FLAGS)
 
 docs: $(READY) # Write the tables of docs/reference from the code's own, and check the links.
 	@$(PY) docs/build.py

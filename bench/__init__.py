@@ -1,0 +1,1 @@
+"""Measures lockstep against QEMU, both in the same run. `make bench`, never a test."""

@@ -1,0 +1,138 @@
+"""What is measured, job by job, with the targets that the project set itself."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from bench.machines import Guest, Machine
+from bench.race import Laps, Track
+from bench.rows import Row, Unit, at_most, ratio_to
+from lockstep.host.guests import GuestSet
+
+BUILT: Final = Path(__file__).parents[1] / "guests" / "build"
+LOOPS: Final = {
+    "compute": "compute loop",
+    "memory": "memory loop",
+    "callret": "call/return loop",
+    "fp": "FP loop",
+    "syscall": "syscalls, page faults",
+}
+
+
+def own(name: str, proof: bytes) -> Guest:
+    """A guest of ours, on the bare machine."""
+    return Guest(name, BUILT / f"{name}.elf", proof)
+
+
+def debian(guests: GuestSet) -> Guest:
+    """Debian's kernel, booted to its script."""
+    proof = rb"(?s)lockstep: done.*reboot: Power down"
+    return Guest("debian", guests.kernel, proof, guests.bios, guests.initrd, "console=ttyS0")
+
+
+def start_up(track: Track, guests: GuestSet) -> Iterator[Row]:
+    """From the start of the process to the first thing the guest does, which is to say so.
+
+    Our guest is the firmware, so that Debian's images are loaded as for a boot.
+    """
+    guest = debian(guests)._replace(name="start", proof=b"start", bios=BUILT / "start.elf")
+    track.run(guest, Machine.RECORD, {})  # compiles what is kept for later starts
+    warm = track.race(guest, Machine.RECORD, Machine.QEMU_RECORD)
+    with tempfile.TemporaryDirectory(dir=track.folder) as folder:
+        caches = (str(Path(folder) / str(n)) for n in range(track.rounds))
+        cold = track.race(
+            guest, Machine.RECORD, environment=lambda: {"XDG_CACHE_HOME": next(caches)}
+        )
+    ours, theirs = warm.first(Machine.RECORD), warm.first(Machine.QEMU_RECORD)
+    yield Row("start-up, warm cache", ours, Machine.QEMU_RECORD.title, theirs, at_most(0.6))
+    yield Row("start-up, cold cache", cold.first(Machine.RECORD), target=at_most(10))
+
+
+def boot(track: Track, guests: GuestSet) -> Iterator[Row]:
+    """The main job: Debian boots, runs its script, and powers off."""
+    guest = debian(guests)
+    logs: dict[str, list[float]] = {"ours": [], "file": [], "theirs": []}
+
+    def weigh() -> None:
+        ours = Machine.RECORD.log(guest, track.folder)
+        logs["ours"].append(_log_bytes(ours))
+        logs["file"].append(ours.stat().st_size)
+        logs["theirs"].append(Machine.QEMU_RECORD.log(guest, track.folder).stat().st_size)
+
+    laps = track.race(guest, *Machine, after=weigh)
+    yield from _boot_times(laps)
+    name = Machine.QEMU_RECORD.title
+    yield Row("log of the boot", logs["ours"], name, logs["theirs"], at_most(60e3), Unit.BYTES)
+    yield Row("its file", logs["file"], name, logs["theirs"], unit=Unit.BYTES)
+
+
+def _boot_times(laps: Laps) -> Iterator[Row]:
+    run, record, replay = (laps.wall(m) for m in (Machine.RUN, Machine.RECORD, Machine.REPLAY))
+    qemu, qemu_record, qemu_replay = Machine.QEMU, Machine.QEMU_RECORD, Machine.QEMU_REPLAY
+    yield Row(
+        "Debian boot, record", record, qemu_record.title, laps.wall(qemu_record), ratio_to(2.5)
+    )
+    cpu = laps.cpu(Machine.RECORD)
+    yield Row("  its processor time", cpu, qemu_record.title, laps.cpu(qemu_record))
+    yield Row("  record", record, qemu.title, laps.wall(qemu))
+    yield Row("  run", run, qemu.title, laps.wall(qemu))
+    yield Row("  replay", replay, qemu_replay.title, laps.wall(qemu_replay))
+    yield Row("  replay", replay, "record", record, ratio_to(1))
+    yield Row("  its processor time", laps.cpu(Machine.REPLAY), "record", cpu)
+    yield Row("  record", record, "run", run, ratio_to(1.05))
+
+
+def loops(track: Track, guests: GuestSet) -> Iterator[Row]:
+    """One kind of work each. What an empty guest takes is measured too, and left out of `net`."""
+    machines = Machine.RECORD, Machine.QEMU_RECORD, Machine.QEMU
+    empty = track.race(own("start", b"start"), *machines)
+    for name, title in LOOPS.items():
+        laps = track.race(own(name, rb"%s [0-9a-f]{16}" % name.encode()), *machines)
+        for other in machines[1:]:
+            what = f"{title}, record" if other is Machine.QEMU_RECORD else "  record"
+            yield Row(
+                what,
+                laps.wall(Machine.RECORD),
+                other.title,
+                laps.wall(other),
+                net=_net(laps, empty, Machine.RECORD) / _net(laps, empty, other),
+            )
+
+
+def _net(laps: Laps, empty: Laps, machine: Machine) -> float:
+    return max(laps.typical(machine) - empty.typical(machine), 1e-3)
+
+
+def device(track: Track, guests: GuestSet) -> Iterator[Row]:
+    """A guest's read of a device register, there and back, as the guest times it."""
+    guest = own("mmio", rb"mmio \d+ \d+ \d+")
+    laps = track.race(guest, Machine.RECORD, Machine.QEMU_RECORD)
+    ours, theirs = (
+        [_round_trip_us(sample.output) for sample in laps[machine]]
+        for machine in (Machine.RECORD, Machine.QEMU_RECORD)
+    )
+    name = Machine.QEMU_RECORD.title
+    yield Row("device register read", ours, name, theirs, at_most(6), Unit.MICROSECONDS)
+
+
+def _round_trip_us(output: bytes) -> float:
+    """Microseconds a read, less those of the same loop over RAM."""
+    reads, ram_ns, device_ns = map(int, output.split()[1:4])
+    return (device_ns - ram_ns) / reads / 1000
+
+
+def _log_bytes(recording: Path) -> int:
+    words = [sys.executable, "-m", "lockstep", "info", "--json", str(recording)]
+    facts: Mapping[str, int] = json.loads(
+        subprocess.run(words, capture_output=True, check=True).stdout
+    )
+    return facts["log_bytes"]
+
+
+JOBS: Final = {"start": start_up, "boot": boot, "loops": loops, "device": device}

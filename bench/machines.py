@@ -1,0 +1,98 @@
+"""What is raced: the guests, and the command lines of lockstep and QEMU that run them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Final, NamedTuple
+
+QEMU: Final = "qemu-system-riscv64"
+MEMORY: Final = "512M"
+"""The default of lockstep, and told to QEMU."""
+
+
+class Guest(NamedTuple):
+    """What boots. `proof` is a pattern that the console's output of a good run matches."""
+
+    name: str
+    kernel: Path
+    proof: bytes
+    bios: Path | None = None
+    initrd: Path | None = None
+    append: str = ""
+
+    def done(self, output: bytes) -> bool:
+        """Whether the guest did all its work."""
+        return re.search(self.proof, output) is not None
+
+    def options(self, dash: str) -> list[str]:
+        """What to boot: QEMU and lockstep spell it alike, but for the dashes."""
+        words = [f"{dash}bios", str(self.bios or "none"), f"{dash}kernel", str(self.kernel)]
+        if self.initrd is not None:
+            words += [f"{dash}initrd", str(self.initrd)]
+        return [*words, f"{dash}append", self.append] if self.append else words
+
+
+def _lockstep(*words: str) -> list[str]:
+    return [sys.executable, "-m", "lockstep", *words]
+
+
+def _run(guest: Guest, log: Path) -> list[str]:
+    return _lockstep("run", *guest.options("--"))
+
+
+def _record(guest: Guest, log: Path) -> list[str]:
+    return _lockstep("record", "-o", str(log), *guest.options("--"))
+
+
+def _replay(guest: Guest, log: Path) -> list[str]:
+    return _lockstep("replay", str(log))
+
+
+def _qemu(guest: Guest, log: Path) -> list[str]:
+    board = ["-M", "virt", "-m", MEMORY, "-nographic", "-net", "none"]
+    return [QEMU, *board, *guest.options("-")]
+
+
+def _qemu_record(guest: Guest, log: Path) -> list[str]:
+    return [*_qemu(guest, log), "-icount", f"shift=auto,rr=record,rrfile={log}"]
+
+
+def _qemu_replay(guest: Guest, log: Path) -> list[str]:
+    return [*_qemu(guest, log), "-icount", f"shift=auto,rr=replay,rrfile={log}"]
+
+
+class Machine(Enum):
+    """Who runs a guest, and how. A replay reads what its recorder wrote last."""
+
+    RUN = "run", _run, ".run"
+    RECORD = "record", _record, ".lockstep"
+    REPLAY = "replay", _replay, ".lockstep"
+    QEMU = "QEMU", _qemu, ".qemu"
+    QEMU_RECORD = "QEMU record", _qemu_record, ".rr"
+    QEMU_REPLAY = "QEMU replay", _qemu_replay, ".rr"
+
+    def __init__(
+        self, title: str, command: Callable[[Guest, Path], list[str]], suffix: str
+    ) -> None:
+        self.title = title
+        self._command = command
+        self._suffix = suffix
+
+    def command(self, guest: Guest, folder: Path) -> list[str]:
+        """How to run `guest`; recordings are in `folder`."""
+        return self._command(guest, self.log(guest, folder))
+
+    def log(self, guest: Guest, folder: Path) -> Path:
+        """Where this machine's recording of `guest` is."""
+        return folder / (guest.name + self._suffix)
+
+
+def qemu_version() -> str:
+    """As QEMU says it: "QEMU emulator version 7.2.22 (Debian ...)"."""
+    words = [QEMU, "--version"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split("\n")[0]
