@@ -88,6 +88,9 @@ class NativeHart(EngineHart, Protocol):
     def straddle_entry(self, entry: Word) -> None:
         """Make an entry the first half of an instruction that ends on the next page."""
 
+    def refetch_entry(self, entry: Word) -> None:
+        """Let the instruction of an entry be looked up and decoded anew, once."""
+
     def next_page_entry(self, entry: Word) -> None:
         """Make an entry the end of a decoded page."""
 

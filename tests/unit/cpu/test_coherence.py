@@ -169,6 +169,29 @@ def test_a_revoked_write_permission_faults_at_the_next_store(rig: Rig) -> None:
     assert (hart.mcause, hart.mepc, hart.mtval) == (15, faulting, 16)
 
 
+@pytest.mark.parametrize("step", [1, 100])
+def test_a_page_that_unmaps_itself_faults_at_the_next_instruction(rig: Rig, step: int) -> None:
+    """The translation of pc is as fresh as any other, wherever the run is cut."""
+    code = rig.code
+    code.constant(T0, BASE + 0x800)
+    code.csr_write("mtvec", T0)
+    _enter_supervisor(code)
+    code.constant(S0, BASE + 0x10000)
+    code.emit("sd", rs1=S0, rs2=0, imm=16)
+    unmapped = code.here
+    code.emit("addi", rd=A1, imm=1)
+    spin(code)
+    while code.here < BASE + 0x800:
+        code.emit("addi")
+    spin(code)
+    _tables(rig, BASE + 0x20000)
+    rig.start()
+    for until in range(step, 101, step):
+        rig.cpu.run(until)
+    hart = rig.cpu.harts[0]
+    assert (hart.mcause, hart.mepc, rig.x(A1)) == (12, unmapped, 0)
+
+
 def test_the_host_writing_memory_replaces_decoded_code(rig: Rig) -> None:
     """RAM written between periods (DMA, a loader) is what executes next."""
     code = rig.code

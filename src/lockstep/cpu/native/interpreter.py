@@ -34,7 +34,7 @@ def build() -> ir.Module:
     handlers = {insn: _instruction(module, insn, number) for number, insn in enumerate(table())}
     for make in (
         _op_event, _op_resync, _op_enter, _op_fetch, _op_stop, _op_decode, _op_straddle,
-        _op_next_page, _op_illegal, _clear_decoded, _run_slice,
+        _op_next_page, _op_refetch, _op_illegal, _clear_decoded, _run_slice,
     ):  # fmt: skip
         make(module)
     Decoder(module, handlers).generate()
@@ -161,6 +161,14 @@ def _op_next_page(module: NativeModule) -> None:
     """Execution ran off the end of a decoded page."""
     link = Instruction(module, "op_next_page")
     link.go_to(link.hart.pc, link.left)
+
+
+def _op_refetch(module: NativeModule) -> None:
+    """Page tables changed since this page was entered: translate pc again."""
+    link = Instruction(module, "op_refetch")
+    link.hart.pc = link.current_pc(link.hart)
+    link.put_handler(_entry_number(link), "op_decode")
+    link.tail_call("op_fetch", link.entry, link.left, link.delta)
 
 
 def _op_stop(module: NativeModule) -> None:

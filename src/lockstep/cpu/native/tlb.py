@@ -237,10 +237,23 @@ def before_store(s: NativeHart, paddr: Word, size: Word) -> None:
         last = s.host_load((host + (size - 1)) & ~7, 8)
         # Only valid entries are ever cached, so that a new mapping disturbs nobody.
         if (first | last) & 1 != 0:
+            _look_up_next(s)
             flush_all(s.cluster)
     if now & CODE != 0:
         forget_code(s, paddr, size)
     s.host_store(flags, 1, s.host_load(flags, 1) | DIRTY)
+
+
+@sem
+def _look_up_next(s: NativeHart) -> None:
+    """Translate the address of the next instruction anew: its own page may be what changes."""
+    slot = s.fetch_slot(s.pc)
+    offset = s.pc & (PAGE - 1)
+    if s.host_load(slot, 8) == s.pc - offset:
+        entry = s.host_load(slot + 8, 8) + (offset << 3)
+        for ahead in (2, 4):  # behind the end of the page a lookup comes anyway
+            if offset + ahead < PAGE:
+                s.refetch_entry(entry + (ahead << 3))
 
 
 @outlined

@@ -348,5 +348,8 @@ class NativeHart(Block):
     def straddle_entry(self, entry: NativeWord) -> None:
         self.lowering.put_handler(entry, "op_straddle")
 
+    def refetch_entry(self, entry: NativeWord) -> None:
+        self.lowering.put_handler(entry, "op_refetch")
+
     def next_page_entry(self, entry: NativeWord) -> None:
         self.lowering.put_handler(entry, "op_next_page")
