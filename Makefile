@@ -32,6 +32,9 @@ check: $(READY) # Lint, type-check, and hold the floors to their contracts.
 bench: $(READY) system guests # Measure against QEMU, in one run (BENCH_FLAGS=-h tells more).
 	@$(PY) -m bench $(BENCH_FLAGS)
 
+stress: $(READY) system guests # Try what lockstep promises until it breaks (STRESS_FLAGS=-h tells more).
+	@$(PY) -m stress $(STRESS_FLAGS)
+
 docs: $(READY) # Write the tables of docs/reference from the code's own, and check the links.
 	@$(PY) docs/build.py
 
@@ -58,4 +61,4 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench docs guests system clean
+.PHONY: help demo test check bench stress docs guests system clean

@@ -1,0 +1,1 @@
+"""The reliability campaigns: what lockstep promises, tried until it breaks or a count is full."""
