@@ -1,4 +1,4 @@
-"""`python -m stress`: run the campaigns; when all of them ran in full, write docs/reliability.md."""
+"""`python -m stress`: run the campaigns; when all ran in full, write docs/reliability.md."""
 
 from __future__ import annotations
 

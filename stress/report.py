@@ -36,8 +36,8 @@ def text(entries: Sequence[Entry]) -> str:
 def _lines(entries: Sequence[Entry]) -> Iterator[str]:
     yield "# Reliability\n"
     yield "<!-- Written by `make stress`. -->"
-    yield "What lockstep promises, tried until it breaks. `make stress` runs all of it and writes this"
-    yield "page, `make test` runs a sample of each; `stress/campaigns` has a module for every row.\n"
+    yield "What lockstep promises, tried until it breaks. `make stress` runs all of it and writes"
+    yield "this page, `make test` runs a sample; `stress/campaigns` has a module for every row.\n"
     yield f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_machine()}\n"
     yield "| campaign | claim | tried | broken | time |\n|---|---|---:|---:|---:|"
     for each in entries:

@@ -1,1 +1,1 @@
-"""One module for each campaign: `CLAIM`, `FULL`, and `run(count) -> Result`. The name is the file's."""
+"""One module a campaign, named as the file: `CLAIM`, `FULL`, `run(count) -> Result`."""
