@@ -3,6 +3,9 @@
 import os
 import select
 from collections.abc import Iterable
+from typing import Final
+
+_SELECT_LIMIT: Final = 1024  # FD_SETSIZE
 
 
 class Poller:
@@ -16,17 +19,8 @@ class Poller:
         os.eventfd_write(self._bell, 1)
 
     def wait(self, sources: Iterable[int], timeout_ns: int | None) -> list[int]:
-        """The sources that are ready, after at most `timeout_ns` (None: however long it takes).
-
-        `poll`, not `epoll`: standard input may be a plain file.
-        """
-        poll = select.poll()
-        poll.register(self._bell, select.POLLIN)
-        for source in sources:
-            poll.register(source, select.POLLIN)
-        # Rounded up: waking a moment too early would only mean another round.
-        timeout = None if timeout_ns is None else -(-max(timeout_ns, 0) // 1_000_000)
-        ready = [source for source, _ in poll.poll(timeout)]
+        """The sources that are ready, after at most `timeout_ns` (None: however long it takes)."""
+        ready = _wait([self._bell, *sources], timeout_ns)
         if self._bell in ready:
             ready.remove(self._bell)
             os.eventfd_read(self._bell)
@@ -35,3 +29,15 @@ class Poller:
     def close(self) -> None:
         """Give the bell back."""
         os.close(self._bell)
+
+
+def _wait(sources: list[int], timeout_ns: int | None) -> list[int]:
+    """`select`: it counts in microseconds, where `poll` counts in milliseconds; and unlike `epoll`
+    it takes plain files, which standard input may be."""
+    timeout_s = None if timeout_ns is None else max(timeout_ns, 0) / 1e9
+    if max(sources) < _SELECT_LIMIT:
+        return select.select(sources, [], [], timeout_s)[0]
+    poll = select.poll()
+    for source in sources:
+        poll.register(source, select.POLLIN)
+    return [source for source, _ in poll.poll(None if timeout_s is None else timeout_s * 1e3)]

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM become a flag and a rung bell: a handler must not raise between two lines."""
+"""SIGINT, SIGTERM and SIGHUP become a flag and a rung bell: a handler must not raise in mid-air."""
 
 import signal
 import threading
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Final, Self
 
-_WATCHED: Final = (signal.SIGINT, signal.SIGTERM)
+_WATCHED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PATIENCE: Final = 2
 
 
@@ -24,7 +24,10 @@ class StopSignals:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._note) for number in _WATCHED}
+            for number in _WATCHED:
+                # nohup has its way; a shell that starts background jobs deaf to SIGINT does not.
+                if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                    self._previous[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(
@@ -41,6 +44,6 @@ class StopSignals:
         self.received = number
         self._count += 1
         if self._count >= _PATIENCE:
-            for watched in _WATCHED:
+            for watched in self._previous:
                 signal.signal(watched, signal.SIG_DFL)
         self._ring()

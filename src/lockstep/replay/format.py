@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Final, NamedTuple, get_args
 
 import msgspec
 
+from lockstep.det.fifo import LockCounts
 from lockstep.det.instant import Icount
 from lockstep.det.world import Arrival
 
@@ -253,6 +254,8 @@ class Ending(msgspec.Struct, frozen=True):
     reason: str
     chunks: int
     outputs: dict[str, int]
+    locks: tuple[LockCounts, ...] = ()
+    """How the two threads waited for each other."""
 
 
 def _show(value: object) -> str:

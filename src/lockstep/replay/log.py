@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from lockstep.det.fifo import LockCounts
 from lockstep.det.instant import FOREVER, START, Icount
 from lockstep.errors import BadRecording
 from lockstep.replay.codec import compress, decode_chunk, decompress, encode_chunk
@@ -79,12 +80,14 @@ class LogWriter:
         self._upto = now
         self._weight = 0
 
-    def finish(self, now: Icount, duration_s: float, reason: str) -> None:
+    def finish(
+        self, now: Icount, duration_s: float, reason: str, locks: tuple[LockCounts, ...] = ()
+    ) -> None:
         """Commit the rest, mark the recording complete and make it one plain file."""
         self.flush(now)
         chunks, texts = list(_merge_chunks(self._file)), list(_merge_texts(self._file))
         self._file.put(chunks, texts, anew=True)
-        ending = Ending(now, duration_s, reason, len(chunks), self.outputs())
+        ending = Ending(now, duration_s, reason, len(chunks), self.outputs(), locks)
         self._file.put_about(ending=ending)
         self._file.finish()
         self._file.close()

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from lockstep.det.fifo import LockCounts
 from lockstep.replay.codec import encoded_size
 from lockstep.replay.format import Checkpoint, Manifest
 from lockstep.replay.log import LogReader
@@ -30,6 +31,7 @@ class Summary(msgspec.Struct, frozen=True):
     duration_s: float | None
     final_digest: str | None
     ended_by: str | None
+    locks: tuple[LockCounts, ...]
     manifest: Manifest
     embedded: dict[str, bool]
 
@@ -75,6 +77,7 @@ def summarize(log: LogReader) -> Summary:
         duration_s=ending.duration_s if ending else None,
         final_digest=final,
         ended_by=ending.reason if ending else None,
+        locks=ending.locks if ending else (),
         manifest=manifest,
         embedded={image.sha256: image.sha256 in embedded for image in manifest.images},
     )

@@ -23,6 +23,7 @@ from lockstep.errors import LockstepError, UsageError
 from lockstep.host.answers import Answers, HostAnswers, SeededAnswers
 from lockstep.host.clock import monotonic_ns
 from lockstep.host.live import Live
+from lockstep.host.signals import StopSignals
 from lockstep.machine.board import DRAM_BASE, BoardConfig
 from lockstep.machine.bus import Bus
 from lockstep.machine.dtb import make_dtb
@@ -161,9 +162,13 @@ def _log(
 
     def finish(session: Session) -> None:
         outcome = session.outcome
-        with locks.replay:
+        # Another Ctrl-C changes nothing any more.
+        with StopSignals(lambda: None), locks.replay:
             log.finish(
-                Icount(outcome.instructions), (monotonic_ns() - started) / 1e9, outcome.reason
+                Icount(outcome.instructions),
+                (monotonic_ns() - started) / 1e9,
+                outcome.reason,
+                (locks.replay.counts(), locks.big.counts()),
             )
 
     try:

@@ -1,21 +1,43 @@
 """lockstep info: what a recording holds, in numbers."""
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import typer
 
 from lockstep.ui.cli import options as o
 
 
-def info(recording: o.Recording, as_json: o.Json = False) -> None:
+def info(
+    recording: o.Recording,
+    as_json: o.Json = False,
+    locks: Annotated[
+        bool, typer.Option("--locks", help="And how its threads waited for each other.")
+    ] = False,
+) -> None:
     """Show what a recording holds."""
     from pathlib import Path
 
     from lockstep.session.archive import info as read
 
     facts = read(Path(recording))
-    typer.echo(json.dumps(facts, indent=2) if as_json else _text(recording, facts))
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    typer.echo(_text(recording, facts))
+    if locks:
+        typer.echo("\n".join(_waits(facts["locks"])))
+
+
+def _waits(locks: list[dict[str, Any]]) -> Iterator[str]:
+    for lock in locks:
+        for each in lock["threads"]:
+            yield (
+                f"{lock['lock']}, {each['thread']}: taken {each['holds']:,} times, waited "
+                f"{each['waits']:,} times, {each['waited_ns'] / 1e6:.1f} ms in all, "
+                f"{each['longest_wait_ns'] / 1e6:.1f} ms at most"
+            )
 
 
 def _text(recording: str, facts: dict[str, Any]) -> str:

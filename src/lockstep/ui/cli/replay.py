@@ -22,5 +22,10 @@ def replay(
     if until is not None and until < 0:
         raise typer.BadParameter("must not be negative", param_hint="--until")
     outcome = run_again(recording, output_only(), until=until, realtime=realtime)
-    say(f"lockstep: replayed: {outcome.describe()}\n")
+    if outcome.reason == "until" and until is None:
+        say(f"lockstep: the recording was cut off after {outcome.instructions:,} instructions\n")
+    else:
+        say(f"lockstep: {outcome.describe()}\n")
+    if not outcome.given_up:
+        say("lockstep: everything up to there is as it was recorded\n")
     raise typer.Exit(outcome.exit_status if outcome.given_up else 0)
