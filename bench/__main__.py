@@ -16,7 +16,7 @@ from rich.console import Console
 
 from bench import report
 from bench.child import Failed
-from bench.jobs import JOBS
+from bench.jobs import JOBS, warm_up
 from bench.machines import qemu_version
 from bench.race import Tell, Track
 from bench.rows import Row
@@ -37,7 +37,7 @@ def main() -> int:
         with progress.status("") as status:
             sections = _measure(options, status.update)
     except Failed as failure:
-        progress.print(f"bench: {failure}", style="red", markup=False)
+        progress.print(f"bench: {failure}", style="red", markup=False, soft_wrap=True)
         return 1
     where = report.Circumstances(
         __version__, qemu_version(), report.processor(), os.cpu_count() or 1,
@@ -63,6 +63,7 @@ def _measure(options: argparse.Namespace, tell: Tell) -> list[list[Row]]:
     guests = fetch_guests(tell)
     with tempfile.TemporaryDirectory(prefix="lockstep-bench-") as folder:
         track = Track(options.rounds, Path(folder), tell)
+        warm_up(track._replace(rounds=1))
         return [list(JOBS[name](track, guests)) for name in options.only]
 
 

@@ -7,7 +7,7 @@ import select
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
@@ -28,7 +28,7 @@ class Sample(NamedTuple):
     output: bytes
 
 
-def timed(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Sample:
+def timed(command: Sequence[str], environment: dict[str, str] | None = None) -> Sample:
     """Run `command`, with `environment` added to ours, and time it."""
     with tempfile.TemporaryFile() as errors:
         started = time.monotonic()
@@ -37,7 +37,7 @@ def timed(command: Sequence[str], environment: Mapping[str, str] | None = None) 
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env={**os.environ, **(environment or {})},
+            env=_environment() | (environment or {}),
         )
         with _ended(child):
             sample = _watch(child, started)
@@ -46,6 +46,11 @@ def timed(command: Sequence[str], environment: Mapping[str, str] | None = None) 
             told = errors.read().decode(errors="replace").strip()
             raise Failed(f"exit status {child.returncode}: {' '.join(command)}\n{told}")
     return sample
+
+
+def _environment() -> dict[str, str]:
+    """Ours, but Python may keep what it compiles: else every start would compile lockstep anew."""
+    return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 
 @contextmanager

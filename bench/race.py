@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -45,7 +45,7 @@ class Track(NamedTuple):
         self,
         guest: Guest,
         *machines: Machine,
-        environment: Callable[[], Mapping[str, str]] = dict,
+        environment: Callable[[], dict[str, str]] = dict,
         after: Callable[[], None] = lambda: None,
     ) -> Laps:
         """All machines run `guest` in turn, `rounds` times; `after` is called after each round."""
@@ -60,7 +60,7 @@ class Track(NamedTuple):
     def _order(self, machines: Iterable[Machine]) -> list[tuple[int, Machine]]:
         return [(number, m) for number in range(1, self.rounds + 1) for m in machines]
 
-    def run(self, guest: Guest, machine: Machine, environment: Mapping[str, str]) -> Sample:
+    def run(self, guest: Guest, machine: Machine, environment: dict[str, str]) -> Sample:
         """One run, which counts only if the guest did its work."""
         command = machine.command(guest, self.folder)
         sample = timed(command, environment)
