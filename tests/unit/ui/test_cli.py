@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -81,6 +82,27 @@ def test_a_replay_stops_where_it_is_asked_to(cli, tmp_path):
     done = cli("replay", tmp_path / "r", "--until", 1000)
     assert done.status == 0
     assert "1,000 instructions" in done.err
+
+
+def test_a_replay_in_real_time_takes_its_time(cli, tmp_path):
+    """As much as the guest's own clock says, which without waiting would be over at once."""
+    cli("record", "-o", tmp_path / "r", *FAST)
+    for options, least, most in (((), 0, 1.0), (("--realtime",), 1.2, 10)):
+        started = time.monotonic()
+        assert cli("replay", tmp_path / "r", *options).status == 0
+        assert least <= time.monotonic() - started <= most
+
+
+def test_a_machine_that_does_something_else_is_a_divergence(cli, tmp_path):
+    """Status 3, and what was expected, what came and where."""
+    cli("record", "-o", tmp_path / "r", *FAST)
+    with sqlite3.connect(tmp_path / "r") as file:
+        file.execute("UPDATE about SET json = replace(json, '\"smp\":2', '\"smp\":3')")
+    done = cli("replay", tmp_path / "r")
+    assert done.status == 3
+    for words in ("diverged at instruction 0", "the log says", "the machine", "hart 2"):
+        assert words in done.err
+    assert "Traceback" not in done.err
 
 
 def lockstep(*arguments, **options):
