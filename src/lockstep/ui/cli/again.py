@@ -19,12 +19,12 @@ def run_again(
     *,
     until: int | None = None,
     realtime: bool = False,
-    verb: str = "replaying",
 ) -> Outcome:
     """Replay with the console at `far_end`."""
+    console = not isinstance(far_end, NullSerial)
     with (
         open_log(Path(recording)) as log,
-        progress(verb, log.end()) as tell,
+        progress("replaying", log.end(), console=console) as tell,
         replayed(
             log,
             Console(far_end),
@@ -39,7 +39,7 @@ def run_again(
 def verify_recording(recording: str) -> None:
     """Read it all, replay it all, and say what was found."""
     facts = info(Path(recording))
-    outcome = run_again(recording, NullSerial(), verb="verifying")
+    outcome = run_again(recording, NullSerial())
     if outcome.given_up:
         raise typer.Exit(outcome.exit_status)
     digests = facts["events"].get("checkpoint", {}).get("count", 0)

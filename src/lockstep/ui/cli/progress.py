@@ -9,9 +9,12 @@ Tell = Callable[[int, int], None]
 
 
 @contextmanager
-def progress(verb: str, total: int) -> Iterator[Tell | None]:
-    """A bar while the context lasts; None where nobody would see it."""
-    if not sys.stderr.isatty() or total <= 0:
+def progress(verb: str, total: int, *, console: bool) -> Iterator[Tell | None]:
+    """A bar while the context lasts; None where nobody would see it.
+
+    `console`: the guest writes to standard output. On a terminal that is progress enough.
+    """
+    if not sys.stderr.isatty() or total <= 0 or (console and sys.stdout.isatty()):
         yield None
         return
     from rich.console import Console
