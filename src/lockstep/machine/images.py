@@ -6,13 +6,14 @@ import io
 import struct
 import zlib
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import zstandard
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
 
 from lockstep.errors import UsageError
+
+if TYPE_CHECKING:
+    from elftools.elf.elffile import ELFFile
 
 UNPACKED_LIMIT: Final = 1 << 30
 """No kernel is larger than this; a decompression bomb is."""
@@ -88,6 +89,10 @@ def _parse_linux(name: str, data: bytes) -> Movable:
 
 
 def _parse_elf(name: str, data: bytes) -> Fixed:
+    # A twentieth of a second to import, and a kernel Image does not need it.
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.elffile import ELFFile
+
     try:
         elf = ELFFile(io.BytesIO(data))
         _check_machine(name, elf)
