@@ -6,6 +6,8 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 import xxhash
 
+from lockstep.det.leaves import Inside, Open
+
 StateT = TypeVar("StateT", bound=msgspec.Struct)
 
 # Sorted keys: two equal states give equal bytes, whatever order their dicts were filled in.
@@ -37,12 +39,20 @@ def digest(state: Any) -> bytes:
     return digest_bytes(canonical_bytes(state))
 
 
+def _shut(part: str) -> Inside | None:
+    return None
+
+
 class Digests(msgspec.Struct, frozen=True):
-    """What a machine is at one instant, as one 16-byte digest for each of its parts."""
+    """What a machine is at one instant, as one 16-byte digest for each of its parts.
+
+    `inside` opens a part, as long as the machine stands still.
+    """
 
     harts: Sequence[bytes]
     devices: Mapping[str, bytes]
     ram: bytes
+    inside: Open = _shut
 
     def parts(self) -> Iterator[tuple[str, bytes]]:
         """Every part with its digest, in a fixed order: harts, devices by name, ram."""

@@ -6,11 +6,12 @@ It owns no thread, takes no lock, and knows neither what is recorded nor who lis
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import msgspec
 
+from lockstep.det.leaves import Fields, Inside, leaves
 from lockstep.det.state import Digests, canonical_bytes, digest
 from lockstep.det.world import Arrival, Outlet
 from lockstep.errors import InternalError
@@ -151,6 +152,10 @@ class Machine:
         else:
             raise InternalError(f"something arrived at port {port!r}, which this machine lacks")
 
+    def hungry(self, port: str) -> bool:
+        """Whether more may be sent to a device: a guest that does not read is not to be flooded."""
+        return self.devices[port].hungry
+
     def _press(self, request: bytes) -> None:
         if request not in POWER_REQUESTS:
             raise InternalError(f"the power button does not know {request!r}")
@@ -180,7 +185,30 @@ class Machine:
         time = (cpu.icount, cpu.virtual_ns, cpu.mtime)
         devices["board"] = digest((time, cpu.turn, self.resets, self.power))
         harts = [digest(dict(cpu.hart_fields(h))) for h in range(self.config.harts)]
-        return Digests(harts=harts, devices=devices, ram=self._ram_digest.update())
+        return Digests(harts, devices, self._ram_digest.update(), self.inside)
+
+    def inside(self, part: str) -> Inside:
+        """A part, as `digests` names it, taken apart."""
+        return self._ram_digest if part == "ram" else Fields(part, self.fields(part))
+
+    def fields(self, part: str) -> Mapping[str, int]:
+        """The values inside any part but RAM."""
+        cpu = self.cpu
+        if part.startswith("hart "):
+            return cpu.hart_fields(int(part.removeprefix("hart ")))
+        if part in self.devices:
+            return leaves(self.devices[part].save())
+        return leaves(
+            {
+                "icount": cpu.icount,
+                "virtual_ns": cpu.virtual_ns,
+                "mtime": cpu.mtime,
+                "turn": cpu.turn[0],
+                "turn_left": cpu.turn[1],
+                "resets": self.resets,
+                "power": self.power,
+            }
+        )
 
     def save(self) -> MachineState:
         """Everything, sharing nothing that can change."""

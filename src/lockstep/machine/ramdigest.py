@@ -1,18 +1,23 @@
 """The digest of RAM: only pages that changed since the last time are read again.
 
 It is the XOR of one hash for each page, seeded with the page's number, so that a page's part can be
-taken out and put back. A page of zeros counts as 0: RAM never touched costs nothing.
+taken out and put back. A page of zeros counts as 0: RAM never touched costs nothing. The lower
+halves of the hashes are the leaves of RAM's error-finding code, kept up in the same way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import xxhash
 
+from lockstep.det.leaves import Difference
+from lockstep.det.syndrome import corrected, errors, pack, spread
 from lockstep.machine.board import PAGE
 
 _ZEROS = bytes(PAGE)
+_LEAF = (1 << 64) - 1
 
 
 class Memory(Protocol):
@@ -33,21 +38,51 @@ class RamDigest:
     def __init__(self, ram: Memory) -> None:
         self._ram = ram
         self._total = 0
+        self._lanes = 0
         self.pages: dict[int, int] = {}
         """The hash of every page that is not all zeros, as of the last `update`."""
 
     def update(self) -> bytes:
         """16 bytes that stand for the contents of RAM now."""
-        view, pages, total = self._ram.view, self.pages, self._total
+        view, pages, total, lanes = self._ram.view, self.pages, self._total, self._lanes
         for number in self._ram.dirty_pages():
-            content = bytes(view[number * PAGE : (number + 1) * PAGE])
-            total ^= pages.pop(number, 0)
-            if content != _ZEROS:
-                pages[number] = part = xxhash.xxh3_128_intdigest(content, number)
-                total ^= part
+            before = pages.pop(number, 0)
+            part = _hash(number, bytes(view[number * PAGE : (number + 1) * PAGE]))
+            if part != before:
+                total ^= before ^ part
+                lanes += ((part & _LEAF) - (before & _LEAF)) * spread(number + 1)
+            if part:
+                pages[number] = part
         self._ram.clear_dirty()
-        self._total = total
+        self._total, self._lanes = total, lanes
         return total.to_bytes(16, "big")
+
+    def syndrome(self) -> bytes:
+        """The error-finding code of its pages."""
+        self.update()
+        return pack(self._lanes)
+
+    def differences(self, expected: bytes) -> list[Difference]:
+        """The pages that differ from those with this syndrome; empty if it cannot be said."""
+        places = range(1, self._ram.size // PAGE + 1)
+        wrong = errors(expected, self.syndrome(), places).items()
+        return [self._difference(place - 1, excess) for place, excess in wrong]
+
+    def _difference(self, number: int, excess: int) -> Difference:
+        """What differs in a page whose leaf is too high by `excess`.
+
+        A single wrong byte is found by trying which other byte gives the right leaf.
+        """
+        leaf = corrected(self.pages.get(number, 0) & _LEAF, excess)
+        page = f"page {self._ram.base + number * PAGE:#x}"
+        content = bytearray(self._ram.view[number * PAGE : (number + 1) * PAGE])
+        for at, flipped in _other_bytes():
+            content[at] ^= flipped
+            if _hash(number, content) & _LEAF == leaf:
+                right, came = f"{content[at]:02x}", f"{content[at] ^ flipped:02x}"
+                return Difference("ram", f"{page}, byte {at:#x}", right, came)
+            content[at] ^= flipped
+        return Difference("ram", page)
 
     def contents(self) -> dict[int, bytes]:
         """Every page that is not all zeros."""
@@ -62,3 +97,14 @@ class RamDigest:
             content = contents.get(number, _ZEROS)
             if now.get(number, _ZEROS) != content:
                 self._ram.write(self._ram.base + number * PAGE, content)
+
+
+def _hash(number: int, content: bytes | bytearray) -> int:
+    return 0 if content == _ZEROS else int(xxhash.xxh3_128_intdigest(content, number))
+
+
+def _other_bytes() -> Iterator[tuple[int, int]]:
+    """Where, and what to flip: single bits first."""
+    for byte in sorted(range(1, 256), key=int.bit_count):
+        for at in range(PAGE):
+            yield at, byte

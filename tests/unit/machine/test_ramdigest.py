@@ -64,3 +64,44 @@ def test_restore_brings_back_contents_and_digest(
     digest.restore(contents)
     assert bytes(ram.view) == saved
     assert digest.update() == expected
+
+
+def looked_into() -> tuple[FakeRam, RamDigest]:
+    ram = FakeRam(BASE, PAGES * PAGE)
+    for page in range(0, PAGES, 2):
+        ram.write(BASE + page * PAGE, bytes(range(256)) * 16)
+    digest = RamDigest(ram)
+    digest.update()
+    return ram, digest
+
+
+def test_a_wrong_byte_is_found_and_so_is_what_it_should_be() -> None:
+    """From 33 bytes: the page by the code, the byte by trying."""
+    _, right = looked_into()
+    ram, wrong = looked_into()
+    ram.write(BASE + 2 * PAGE + 0x123, b"\x21")
+    ram.write(BASE + 3 * PAGE + 0xFFF, b"\xfe")
+    assert [str(each) for each in wrong.differences(right.syndrome())] == [
+        "ram page 0x80002000, byte 0x123: expected 23, came 21",
+        "ram page 0x80003000, byte 0xfff: expected 00, came fe",
+    ]
+
+
+def test_a_page_with_more_wrong_bytes_is_still_named() -> None:
+    _, right = looked_into()
+    ram, wrong = looked_into()
+    ram.write(BASE + 5 * PAGE, b"more than one byte")
+    assert [str(each) for each in wrong.differences(right.syndrome())] == ["ram page 0x80005000"]
+
+
+@settings(deadline=None)
+@given(writes)
+def test_the_code_too_is_a_function_of_the_contents_alone(written: list[tuple[int, bytes]]) -> None:
+    ram = FakeRam(BASE, PAGES * PAGE)
+    digest = RamDigest(ram)
+    for offset, data in written:
+        ram.write(BASE + offset, data)
+        digest.update()
+    other = FakeRam(BASE, PAGES * PAGE)
+    other.write(BASE, bytes(ram.view))
+    assert digest.syndrome() == RamDigest(other).syndrome()
