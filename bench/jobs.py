@@ -17,11 +17,11 @@ from lockstep.host.guests import GuestSet
 
 BUILT: Final = Path(__file__).parents[1] / "guests" / "build"
 LOOPS: Final = {
-    "compute": "compute loop",
-    "memory": "memory loop",
-    "callret": "call/return loop",
-    "fp": "FP loop",
-    "syscall": "syscalls, page faults",
+    "compute": "compute",
+    "memory": "memory",
+    "callret": "call/return",
+    "fp": "FP",
+    "syscall": "syscall/fault",
 }
 
 
@@ -72,24 +72,22 @@ def boot(track: Track, guests: GuestSet) -> Iterator[Row]:
     laps = track.race(guest, *Machine, after=weigh)
     yield from _boot_times(laps)
     name = Machine.QEMU_RECORD.title
-    yield Row("log of the boot", logs["ours"], name, logs["theirs"], at_most(60e3), Unit.BYTES)
-    yield Row("its file", logs["file"], name, logs["theirs"], unit=Unit.BYTES)
+    yield Row("boot, log", logs["ours"], name, logs["theirs"], at_most(60e3), Unit.BYTES)
+    yield Row("boot, file", logs["file"], name, logs["theirs"], unit=Unit.BYTES)
 
 
 def _boot_times(laps: Laps) -> Iterator[Row]:
     run, record, replay = (laps.wall(m) for m in (Machine.RUN, Machine.RECORD, Machine.REPLAY))
     qemu, qemu_record, qemu_replay = Machine.QEMU, Machine.QEMU_RECORD, Machine.QEMU_REPLAY
-    yield Row(
-        "Debian boot, record", record, qemu_record.title, laps.wall(qemu_record), ratio_to(2.5)
-    )
-    cpu = laps.cpu(Machine.RECORD)
-    yield Row("  its processor time", cpu, qemu_record.title, laps.cpu(qemu_record))
-    yield Row("  record", record, qemu.title, laps.wall(qemu))
-    yield Row("  run", run, qemu.title, laps.wall(qemu))
-    yield Row("  replay", replay, qemu_replay.title, laps.wall(qemu_replay))
-    yield Row("  replay", replay, "record", record, ratio_to(1))
-    yield Row("  its processor time", laps.cpu(Machine.REPLAY), "record", cpu)
-    yield Row("  record", record, "run", run, ratio_to(1.05))
+    yield Row("boot, record", record, qemu_record.title, laps.wall(qemu_record), ratio_to(2.5))
+    yield Row("boot, record", record, qemu.title, laps.wall(qemu))
+    yield Row("boot, run", run, qemu.title, laps.wall(qemu))
+    yield Row("boot, replay", replay, qemu_replay.title, laps.wall(qemu_replay))
+    yield Row("boot, replay", replay, "record", record, ratio_to(1))
+    yield Row("boot, record", record, "run", run, ratio_to(1.05))
+    cpu, qemu_cpu = laps.cpu(Machine.RECORD), laps.cpu(qemu_record)
+    yield Row("processor, record", cpu, qemu_record.title, qemu_cpu)
+    yield Row("processor, replay", laps.cpu(Machine.REPLAY), "record", cpu)
 
 
 def loops(track: Track, guests: GuestSet) -> Iterator[Row]:
@@ -99,9 +97,8 @@ def loops(track: Track, guests: GuestSet) -> Iterator[Row]:
     for name, title in LOOPS.items():
         laps = track.race(own(name, rb"%s [0-9a-f]{16}" % name.encode()), *machines)
         for other in machines[1:]:
-            what = f"{title}, record" if other is Machine.QEMU_RECORD else "  record"
             yield Row(
-                what,
+                f"{title}, record",
                 laps.wall(Machine.RECORD),
                 other.title,
                 laps.wall(other),
@@ -122,7 +119,7 @@ def device(track: Track, guests: GuestSet) -> Iterator[Row]:
         for machine in (Machine.RECORD, Machine.QEMU_RECORD)
     )
     name = Machine.QEMU_RECORD.title
-    yield Row("device register read", ours, name, theirs, at_most(6), Unit.MICROSECONDS)
+    yield Row("device read", ours, name, theirs, at_most(6), Unit.MICROSECONDS)
 
 
 def _round_trip_us(output: bytes) -> float:

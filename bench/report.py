@@ -13,12 +13,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from bench.rows import Row
+from bench.rows import Row, Verdict
 
 HEADINGS = ("", "lockstep", "against", "", "ratio", "least - most", "net", "target", "")
 _RIGHT = {1, 3, 4, 5, 6, 7}
-_MARKS = {None: "", True: "met", False: "missed"}
-_STYLES = {None: "", True: "green", False: "bold red"}
+_STYLES = {Verdict.MET: "green", Verdict.UNCLEAR: "yellow", Verdict.MISSED: "bold red"}
 
 
 class Circumstances(NamedTuple):
@@ -75,7 +74,7 @@ def cells(row: Row) -> list[str]:
         f"{number(least)} - {number(most)}",
         _times(row.net) if row.net is not None else "",
         row.target.text(row.unit) if row.target else "",
-        _MARKS[row.met],
+        row.verdict.value,
     ]
 
 
@@ -85,13 +84,13 @@ def _times(ratio: float) -> str:
 
 def screen_table(sections: Iterable[Sequence[Row]]) -> Table:
     """For the terminal."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for index, heading in enumerate(HEADINGS):
         table.add_column(heading, justify="right" if index in _RIGHT else "left", no_wrap=True)
     for rows in sections:
         for row in rows:
             *words, mark = cells(row)
-            table.add_row(*words, Text(mark, _STYLES[row.met]))
+            table.add_row(*words, Text(mark, _STYLES.get(row.verdict, "")))
         table.add_section()
     return table
 
@@ -110,7 +109,7 @@ def as_json(where: Circumstances, sections: Iterable[Sequence[Row]]) -> dict[str
 
 def _row(row: Row) -> dict[str, Any]:
     return {
-        "what": row.what.strip(),
+        "what": row.what,
         "unit": row.unit.symbol,
         "ours": list(row.ours),
         "against": row.against,
@@ -118,5 +117,5 @@ def _row(row: Row) -> dict[str, Any]:
         "ratio": row.ratio,
         "net_ratio": row.net,
         "target": row.target and row.target._asdict(),
-        "met": row.met,
+        "verdict": row.verdict.value,
     }

@@ -20,6 +20,15 @@ class Unit(Enum):
         self.write = write
 
 
+class Verdict(Enum):
+    """What became of a target, as the table says it."""
+
+    NONE = ""
+    MET = "met"
+    UNCLEAR = "noise"
+    MISSED = "missed"
+
+
 class Target(NamedTuple):
     """What is to be reached: at most so much, of the ratio or of our own figure."""
 
@@ -65,10 +74,12 @@ class Row(NamedTuple):
         return min(of or self.ours), max(of or self.ours)
 
     @property
-    def met(self) -> bool | None:
-        """Whether the target is reached; None if there is none."""
+    def verdict(self) -> Verdict:
+        """Whether the target is reached, by the medians; a miss that some round met is no miss."""
         if self.target is None:
-            return None
+            return Verdict.NONE
         value = self.ratio if self.target.of_ratio else median(self.ours)
         assert value is not None, "a target of a ratio without one"
-        return value <= self.target.most
+        if value <= self.target.most:
+            return Verdict.MET
+        return Verdict.UNCLEAR if self.spread[0] <= self.target.most else Verdict.MISSED
