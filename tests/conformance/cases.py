@@ -74,6 +74,7 @@ class Placed:
     record: int
     window: int
     code: int
+    setup: str  # the harness's routine that loads the record
 
     def resolve(self, value: Value) -> int:
         if isinstance(value, Window):
@@ -93,7 +94,7 @@ class Placed:
         slots[at.FCSR] = case.fcsr
         slots[at.MSTATUS] = case.mode << 11 | case.mstatus
         labels = harness()[1]
-        slots[at.SETUP] = labels["load_full" if case.full else "load_light"]
+        slots[at.SETUP] = labels[self.setup]
         slots[at.SAVE] = labels["save_full" if case.full else "next"]
         if case.full:
             self._privileged(slots)
@@ -122,10 +123,12 @@ class Batch:
 
     def __init__(self, cases: Sequence[Case]) -> None:
         self.placed: list[Placed] = []
-        record, window, code = at.RECORDS, at.WINDOWS, at.CODE
+        record, window, code, light = at.RECORDS, at.WINDOWS, at.CODE, "load_light"
         for case in cases:
+            setup = "load_full" if case.full else light
             code += -code % 4 + (2 if case.halfword else 0)
-            self.placed.append(Placed(case, record, window, code))
+            self.placed.append(Placed(case, record, window, code, setup))
+            light = "rest_and_load_light" if case.full else "load_light"
             record += 8 * case.slots
             window += at.WINDOW_BYTES
             code += len(case.machine_code())
@@ -154,18 +157,44 @@ class Batch:
         cursor = int.from_bytes(_part(ram, at.CURSOR, 8), "little")
         return (cursor - at.POINTERS) // 8
 
-    def results(self, ram: bytes | memoryview) -> list[dict[str, int]]:
-        """What each case ended with, by name."""
-        return [self._result(one, ram) for one in self.placed]
+    def results(self, ram: bytes | memoryview) -> list[Result]:
+        """What each case ended with."""
+        return [
+            Result(
+                one,
+                _part(ram, one.record, 8 * one.case.slots),
+                _part(ram, one.window, at.WINDOW_BYTES),
+            )
+            for one in self.placed
+        ]
 
-    def _result(self, one: Placed, ram: bytes | memoryview) -> dict[str, int]:
-        slots = struct.unpack(f"<{one.case.slots}Q", _part(ram, one.record, 8 * one.case.slots))
+
+@dataclass(frozen=True)
+class Result:
+    """What a case ended with: its record and its window, as bytes."""
+
+    placed: Placed
+    record: bytes
+    window: bytes
+
+    @property
+    def cause(self) -> int:
+        """mcause: why the case ended."""
+        return int.from_bytes(self.record[8 * at.MCAUSE : 8 * at.MCAUSE + 8], "little")
+
+    def same(self, other: Result) -> bool:
+        return self.record == other.record and self.window == other.window
+
+    def fields(self) -> dict[str, int]:
+        """All of it by name."""
+        case = self.placed.case
+        slots = struct.unpack(f"<{case.slots}Q", self.record)
         found = {name: slots[slot] for name, slot in LIGHT_NAMES.items()}
-        if one.case.full:
+        if case.full:
             found |= {name: slots[slot] for name, slot in at.CSR_SLOT.items()}
-            for i, (address, _) in enumerate(one.case.pokes):
+            for i, (address, _) in enumerate(case.pokes):
                 found[f"memory at {address:#x}"] = slots[at.POKES + 2 * i + 1]
-        window = struct.unpack(f"<{at.WINDOW_BYTES // 8}Q", _part(ram, one.window, at.WINDOW_BYTES))
+        window = struct.unpack(f"<{at.WINDOW_BYTES // 8}Q", self.window)
         return found | {f"window+{8 * i}": value for i, value in enumerate(window)}
 
 

@@ -43,8 +43,13 @@ def supervisor_vectors() -> bytes:
 def _start(asm: Assembler) -> None:
     """From whatever reset leaves to the state of rest."""
     asm.label("start")
+    asm.csr_read(1, "mhartid")
+    asm.branch("beq", "first", rs1=1)
+    asm.label("parked")
+    asm.emit("wfi")
+    asm.branch("jal", "parked")
+    asm.label("first")
     _rest(asm)
-    asm.branch("jal", "next")
 
 
 def _next(asm: Assembler) -> None:
@@ -96,6 +101,9 @@ def _load_full(asm: Assembler) -> None:
 
 def _load_light(asm: Assembler) -> None:
     """Floating-point registers, status, integer registers; then into the case."""
+    asm.branch("jal", "load_light")
+    asm.label("rest_and_load_light")
+    _rest(asm)
     asm.label("load_light")
     _fpu_on(asm, 1)
     for i in range(32):
@@ -148,7 +156,7 @@ def _save_light(asm: Assembler) -> None:
 
 
 def _save_full(asm: Assembler) -> None:
-    """Privileged registers and memory too, and back to the state of rest."""
+    """Privileged registers and memory too. Before the next light record, `_rest` is due."""
     asm.label("save_full")
     for name in at.CSRS:
         asm.csr_read(1, name)
@@ -165,12 +173,11 @@ def _save_full(asm: Assembler) -> None:
     asm.emit("addi", rd=1, rs1=1, imm=-1)
     asm.branch("bne", "pick", rs1=1)
     asm.label("picked")
-    _rest(asm)
     asm.branch("jal", "next")
 
 
 def _rest(asm: Assembler) -> None:
-    """The state between cases: no interrupts, no translation, all memory open to every mode."""
+    """What light records rely on: no interrupts, no translation, memory open to every mode."""
     asm.constant(1, at.MSIP)
     asm.emit("sw", rs1=1)
     asm.constant(1, at.MTIMECMP)

@@ -52,7 +52,7 @@ LIGHT_SLOTS: Final = 72
 # The rest only in full records, for cases that concern privileged state.
 CSRS: Final = (
     "medeleg", "mideleg", "mie", "mtvec", "mcounteren", "mcountinhibit", "menvcfg", "stvec",
-    "scounteren", "senvcfg", "sscratch", "sepc", "scause", "stval", "mip", "stimecmp",
+    "scounteren", "senvcfg", "sscratch", "sepc", "scause", "stval", "stimecmp", "mip",
     *(f"pmpaddr{i}" for i in range(16)), "pmpcfg0", "pmpcfg2", "satp",
 )  # fmt: skip
 CSR_SLOT: Final = {name: LIGHT_SLOTS + i for i, name in enumerate(CSRS)}

@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 from conformance import layout as at
-from conformance.cases import Batch
+from conformance.cases import Batch, Result
 from lockstep.cpu.engine import BusError, Cpu, Exit, make_cpu
 from lockstep.cpu.memory import Ram
 from lockstep.isa.privileged import MSI
@@ -23,7 +23,7 @@ QEMU: Final = "qemu-system-riscv64"
 # Zicbom nor Zicboz; the identification registers are 0 here.
 QEMU_CPU: Final = ",".join((
     "rv64", "h=off", "v=off", "zba=on", "zbb=on", "zbc=off", "zbs=on", "sstc=on", "svinval=off",
-    "svpbmt=off", "svnapot=off", "Zfh=off", "Zfhmin=off", "pmu-num=0", "debug=off",
+    "svpbmt=off", "svnapot=off", "Zfh=off", "Zfhmin=off", "pmu-num=29", "debug=off",
     "mvendorid=0", "marchid=0", "mimpid=0",
 ))  # fmt: skip
 QEMU_SECONDS: Final = 120
@@ -44,7 +44,7 @@ def require_qemu() -> None:
         pytest.skip(why)
 
 
-def run_on_qemu(batch: Batch) -> list[dict[str, int]]:
+def run_on_qemu(batch: Batch) -> list[Result]:
     """Main memory is a file that we share with QEMU: program in, results out."""
     shared = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
@@ -59,7 +59,7 @@ def run_on_qemu(batch: Batch) -> list[dict[str, int]]:
 
 def _run_qemu(path: Path, batch: Batch, ram: memoryview) -> None:
     command = [
-        QEMU, "-machine", "virt,memory-backend=ram", "-m", f"{at.RAM_SIZE >> 20}M",
+        QEMU, "-machine", "virt,memory-backend=ram", "-m", f"{at.RAM_SIZE >> 20}M", "-smp", "2",
         "-object", f"memory-backend-file,id=ram,size={at.RAM_SIZE},mem-path={path},share=on",
         "-cpu", QEMU_CPU, "-bios", "none", "-display", "none", "-monitor", "none",
         "-serial", "none", "-parallel", "none", "-no-reboot",
@@ -74,7 +74,7 @@ def _run_qemu(path: Path, batch: Batch, ram: memoryview) -> None:
     assert batch.reached(ram) == len(batch.placed), "QEMU " + _stuck(batch, ram)
 
 
-def run_on_ours(engine: str, batch: Batch) -> list[dict[str, int]]:
+def run_on_ours(engine: str, batch: Batch) -> list[Result]:
     """The same on an engine of ours."""
     ram = Ram(at.RAM, at.RAM_SIZE)
     batch.write_to(ram.view)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from conformance.cases import Case
-from conformance.compare import Result, agree
+from conformance.cases import Case, Result
+from conformance.compare import agree
 from conformance.harvest import harvest
 from conformance.programs import programs
 from conformance.steps import TRAPS
@@ -27,7 +27,7 @@ def cases_for(one: Insn, count: int) -> list[Case]:
 
 def executed(cases: Sequence[Case], results: Sequence[Result]) -> set[Insn | None]:
     """The instructions that were run to their end in some case."""
-    ended = (case for case, end in zip(cases, results, strict=True) if end["mcause"] in CALLS)
+    ended = (case for case, end in zip(cases, results, strict=True) if end.cause in CALLS)
     return {decode(word) for case in ended for word in case.code}
 
 
