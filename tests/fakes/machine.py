@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 
 from lockstep.cpu.engine import Exit
-
 from lockstep.det.state import Digests, digest
 from lockstep.det.world import Arrival
 from lockstep.machine.machine import POWER_REQUESTS, PowerEvent
@@ -129,6 +128,9 @@ class FakeMachine:
             return
         self.memory.append((self.cpu.icount, self.cpu.virtual_ns, arrival))
         self.cpu.waiting = False
+
+    def hungry(self, port: str) -> bool:
+        return True
 
     def run_timers(self) -> None:
         self.memory.append(("timer", self.cpu.icount, self.cpu.virtual_ns))

@@ -7,7 +7,8 @@ Misuse raises an error that names locks, threads and places, in every build.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
@@ -68,6 +69,15 @@ class Locks:
         """A place to wait for another thread; `purpose` completes "waiting for T to ..."."""
         return WaitPoint(self, purpose)
 
+    @contextmanager
+    def waiting_for(self, other: threading.Thread, purpose: str) -> Iterator[None]:
+        """Around a wait for `other` to do what `purpose` says: raises what `WaitPoint` raises."""
+        self._begin_wait(other, purpose)
+        try:
+            yield
+        finally:
+            self._end_wait()
+
     def _begin_wait(self, other: threading.Thread, purpose: str) -> None:
         me = threading.current_thread()
         for lock in (self.replay, self.big):
@@ -113,10 +123,10 @@ class WaitPoint:
         Raises Deadlock at once, and naming both threads, if the caller holds a lock that `other`
         needs, if `other` is itself waiting for the caller, or when it has ended without arriving.
         """
-        self._locks._begin_wait(other, self._purpose)
-        try:
+        with self._locks.waiting_for(other, self._purpose):
             while not self._reached.wait(_slice(timeout)):
-                if not other.is_alive() and not self._reached.is_set():
+                ended = other.ident is not None and not other.is_alive()
+                if ended and not self._reached.is_set():
                     raise Deadlock(
                         f"thread {thread_name()!r} waits for thread {other.name!r} to "
                         f"{self._purpose}, but that thread has ended"
@@ -126,8 +136,6 @@ class WaitPoint:
                     if timeout <= 0:
                         return False
             return True
-        finally:
-            self._locks._end_wait()
 
 
 def _slice(timeout: float | None) -> float:

@@ -1,11 +1,17 @@
-"""Output that never holds the machine up for long: one thread writes what another puts down."""
+"""Output that never holds a lock up: one thread writes what another puts down.
+
+Rejected: to wait in `put` for a slow reader. It is called from the middle of an execution period,
+with both locks held, so whoever wanted to end the session would have waited for the reader too.
+"""
 
 import threading
 from collections.abc import Callable
 from typing import Final
 
 BACKLOG_LIMIT: Final = 1 << 20
-"""How far the machine may run ahead of a slow reader before it has to wait."""
+"""How far the machine may run ahead of a slow reader before it should stop and wait."""
+
+_NO_PATIENCE: Final = 0.2
 
 GATHERING_SECONDS: Final = 0.002
 """A guest writes byte by byte; waking the host for each would cost more than the guest's work."""
@@ -29,15 +35,18 @@ class OutputPump:
         self._thread.start()
 
     def put(self, data: bytes) -> None:
-        """Queue output. Waits only while the reader is a whole backlog behind."""
+        """Queue output. Never waits."""
         with self._changed:
             if self._discarding:
                 return
             if not self._backlog:
                 self._changed.notify_all()
             self._backlog += data
-            while len(self._backlog) > BACKLOG_LIMIT and not self._discarding:
-                self._changed.wait()
+
+    @property
+    def congested(self) -> bool:
+        """Whether the reader is a whole backlog behind: no more should be put."""
+        return len(self._backlog) > BACKLOG_LIMIT
 
     def abandon(self) -> None:
         """Throw away what is not written yet, and all that follows. Any thread may call it."""
@@ -51,7 +60,7 @@ class OutputPump:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        self._thread.join(patience)
+        self._thread.join(_NO_PATIENCE if self._discarding else patience)
         self.abandon()
 
     def _pump(self) -> None:
@@ -72,5 +81,4 @@ class OutputPump:
                 self._changed.wait_for(lambda: self._closing, GATHERING_SECONDS)
             data = bytes(self._backlog)
             self._backlog.clear()
-            self._changed.notify_all()
             return data

@@ -34,7 +34,10 @@ class Serial(Protocol):
         """Whether input may still come, today or tomorrow."""
 
     def emit(self, data: bytes) -> None:
-        """Send what the guest sent."""
+        """Send what the guest sent. Does not wait."""
+
+    def congested(self) -> bool:
+        """Whether the reader is so far behind that the guest should wait. Any thread may ask."""
 
     def abandon(self) -> None:
         """Stop waiting for a reader who does not read. Any thread may call it."""
@@ -60,6 +63,10 @@ class NullSerial:
 
     def emit(self, data: bytes) -> None:
         """Gone."""
+
+    def congested(self) -> bool:
+        """Never."""
+        return False
 
     def abandon(self) -> None:
         """Nothing waits."""
@@ -99,6 +106,10 @@ class FdSerial:
     def emit(self, data: bytes) -> None:
         """Queue for the writer."""
         self._pump.put(data)
+
+    def congested(self) -> bool:
+        """While the writer is behind."""
+        return self._pump.congested
 
     def abandon(self) -> None:
         """Throw away what the writer does not take."""

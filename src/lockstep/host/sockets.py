@@ -127,6 +127,10 @@ class SocketSerial:
         """Queue for the connection."""
         self._pump.put(data)
 
+    def congested(self) -> bool:
+        """While the other side is behind."""
+        return self._pump.congested
+
     def abandon(self) -> None:
         """Throw away what the other side does not take."""
         self._pump.abandon()

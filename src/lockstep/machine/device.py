@@ -104,6 +104,11 @@ class Device:
         """Something came from outside for this device."""
         raise InternalError(f"{type(self).__name__} takes no arrivals, but {len(data)} bytes came")
 
+    @property
+    def hungry(self) -> bool:
+        """Whether the guest keeps up with what `receive` gets."""
+        return True
+
     def run_timers(self, now_ns: int) -> None:
         """Do what was due at `deadline_ns`."""
 

@@ -24,6 +24,7 @@ class Console:
     def __init__(self, serial: Serial, *, interactive: bool = False) -> None:
         self._serial = serial
         self._interactive = interactive and is_terminal(_STDIN)
+        self._hold: Callable[[], None] = _carry_on
         self._put_back: Callable[[], None] | None = None
         self._keys = EscapeFilter()
         self._monitor: Monitor | None = None
@@ -43,9 +44,12 @@ class Console:
         if self._put_back is not None:
             self._put_back()
 
-    def sources(self) -> Sequence[int]:
-        """File descriptors on which something may come."""
-        return self._serial.sources()
+    def sources(self, *, hungry: bool = True) -> Sequence[int]:
+        """File descriptors on which something may come that the guest, or the monitor, will read.
+
+        A guest that is not hungry has more than it reads; people still have their escape keys.
+        """
+        return self._serial.sources() if hungry or self._interactive else ()
 
     def may_hear(self) -> bool:
         """Whether anything may still come from outside."""
@@ -56,8 +60,18 @@ class Console:
         self._serial.abandon()
 
     def emit(self, data: bytes) -> None:
-        """Show what the guest says."""
+        """Show what the guest says. Holds the machine if nobody reads as fast as that."""
         self._serial.emit(data)
+        if self._serial.congested():
+            self._hold()
+
+    def congested(self) -> bool:
+        """Whether the guest has to wait until somebody reads what it said."""
+        return self._serial.congested()
+
+    def hold_with(self, hold: Callable[[], None]) -> None:
+        """Have `hold` called when `congested` begins, from the thread that emits."""
+        self._hold = hold
 
     def take(self, source: int, desk: Desk) -> None:
         """Read a source that is ready, and pass on what came."""
@@ -87,6 +101,10 @@ class Console:
         else:
             self._monitor.leave()
             self._monitor = None
+
+
+def _carry_on() -> None:
+    """Nothing can be held before there is a machine."""
 
 
 def say(text: str) -> None:

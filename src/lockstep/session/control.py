@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from lockstep.det.locks import Locks
 from lockstep.det.world import Arrival
 from lockstep.errors import InternalError
 
@@ -28,9 +29,9 @@ class Status(msgspec.Struct, frozen=True):
 class _Letter:
     """A request, and the place where its answer appears."""
 
-    def __init__(self, work: Callable[[], Any]) -> None:
+    def __init__(self, work: Callable[[], Any], locks: Locks) -> None:
         self.work = work
-        self.answered = threading.Event()
+        self.answered = locks.wait_point("answer a request")
         self.value: Any = None
         self.error: BaseException | None = None
 
@@ -39,14 +40,25 @@ class _Letter:
             self.value = self.work()
         except Exception as error:
             self.error = error
-        self.answered.set()
+        except BaseException:  # `exit()` ends the session; whoever asked must not wait for it
+            self.error = _over()
+            raise
+        finally:
+            self.answered.arrive()
+
+    def refuse(self) -> None:
+        self.error = _over()
+        self.answered.arrive()
 
 
 class Mailbox:
     """States: open, then closed; afterwards every request is refused."""
 
-    def __init__(self, ring: Callable[[], None]) -> None:
+    def __init__(self, ring: Callable[[], None], locks: Locks) -> None:
         self._ring = ring
+        self._locks = locks
+        self.server = threading.current_thread()
+        """The main loop's thread."""
         self._guard = threading.Lock()
         # Guarded by _guard.
         self._letters: deque[_Letter] = deque()
@@ -55,11 +67,14 @@ class Mailbox:
     def ask(self, work: Callable[[], T]) -> T:
         """Have the main loop do `work` while no hart runs, and wait for what it returns.
 
-        Not for the main loop's own thread, which would wait for itself.
+        Raises Deadlock in the main loop's own thread, and in one that holds a lock.
         """
-        letter = _Letter(work)
-        self._post(letter)
-        letter.answered.wait()
+        letter = _Letter(work, self._locks)
+        if self._closed:
+            raise _over()
+        with self._locks.waiting_for(self.server, "answer a request"):  # before it is posted
+            self._post(letter)
+        letter.answered.wait_for(self.server)
         if letter.error is not None:
             raise letter.error
         value: T = letter.value
@@ -71,7 +86,7 @@ class Mailbox:
         False if the session is over.
         """
         try:
-            self._post(_Letter(work))
+            self._post(_Letter(work, self._locks))
         except InternalError:
             return False
         return True
@@ -82,11 +97,10 @@ class Mailbox:
         return bool(self._letters)
 
     def serve(self) -> None:
-        """Do all that was asked for. The main loop calls it: both locks held, no hart running."""
-        while True:
+        """Do what was asked for until now. The main loop calls it: both locks held, no hart
+        running. What is asked for meanwhile has to wait for the harts' next turn."""
+        for _ in range(len(self._letters)):
             with self._guard:
-                if not self._letters:
-                    return
                 letter = self._letters.popleft()
             letter.serve()
 
@@ -97,8 +111,7 @@ class Mailbox:
             refused = list(self._letters)
             self._letters.clear()
         for letter in refused:
-            letter.error = _over()
-            letter.answered.set()
+            letter.refuse()
 
     def _post(self, letter: _Letter) -> None:
         with self._guard:

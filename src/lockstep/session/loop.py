@@ -21,12 +21,15 @@ from lockstep.machine.machine import Machine
 from lockstep.session.console import Console
 from lockstep.session.control import Mailbox, Status
 from lockstep.session.idle import Idle, Waiting
-from lockstep.session.outcome import ENDINGS, POWER, Outcome
+from lockstep.session.outcome import ENDINGS, POWER, SERIAL, Outcome
 from lockstep.session.pace import Pace
 from lockstep.session.vcpu import VCpu
 
 _BEAT_NS: Final = 400_000_000
 """How often the main loop has a look even if nothing happens: a recording is committed then."""
+
+_DIGESTION_NS: Final = 20_000_000
+"""How soon to look again whether the guest has read its input."""
 
 
 class Session:
@@ -60,10 +63,14 @@ class Session:
         self._tick = tick
         self._clock = clock
         self._poller = Poller()
-        self.mailbox = Mailbox(self._poller.ring)
+        self.mailbox = Mailbox(self._poller.ring, locks)
         self._signals = StopSignals(self._poller.ring)
-        self._vcpu = VCpu(machine, cpu, world, locks, self._poller.ring, until, pace)
+        self._vcpu = VCpu(
+            machine, cpu, world, locks, self._poller.ring, until, pace, console.congested
+        )
+        console.hold_with(cpu.request_stop)
         self._posted = False
+        self._hungry = True
         self._interrupted = False
 
     def run(self) -> Outcome:
@@ -74,6 +81,7 @@ class Session:
         """
         if not self._locks.big.held():
             self._locks.adopt()
+        self.mailbox.server = threading.current_thread()
         with ExitStack() as stack:
             stack.callback(self._finish)
             stack.enter_context(self._signals)
@@ -96,16 +104,17 @@ class Session:
     def hand_over(self, thread: threading.Thread) -> None:
         """Let another thread than the one that built the session run it."""
         self._locks.transfer_to(thread)
+        self.mailbox.server = thread
 
     def _wait(self, timeout_ns: int | None) -> list[int]:
         """Poll, without the locks; come back with them."""
         self._locks.big.release()
         self._locks.replay.release()
         if self._tick is not None:
-            timeout_ns = _BEAT_NS if timeout_ns is None else min(timeout_ns, _BEAT_NS)
-        ready = self._poller.wait(self._console.sources(), timeout_ns)
-        if self._signals.received is not None:
-            self._console.abandon()  # the vCPU thread may be stuck in output nobody reads
+            timeout_ns = _sooner(timeout_ns, _BEAT_NS)
+        if not (self._hungry or self._vcpu.idle):
+            timeout_ns = _sooner(timeout_ns, _DIGESTION_NS)
+        ready = self._poller.wait(self._console.sources(hungry=self._hungry), timeout_ns)
         self._enter()
         return ready
 
@@ -119,6 +128,7 @@ class Session:
         """One round, under both locks. How long the next wait may last at most."""
         if self._signals.received is not None and not self._interrupted:
             self._interrupted = True
+            self._console.abandon()  # the vCPU thread may wait for somebody to read its output
             self.request(b"interrupt")
         for source in ready:
             self._console.take(source, self)
@@ -130,6 +140,7 @@ class Session:
         if self._posted:
             self._posted = False
             self._vcpu.nudge()
+        self._hungry = self._machine.hungry(SERIAL)
         return timeout
 
     def _settle_idle(self) -> int | None:
@@ -191,3 +202,7 @@ class Session:
         self._locks.replay.release_if_held()
         self._vcpu.stop()
         self._poller.close()
+
+
+def _sooner(timeout_ns: int | None, other_ns: int) -> int:
+    return other_ns if timeout_ns is None else min(timeout_ns, other_ns)

@@ -24,6 +24,12 @@ from lockstep.session.pace import Pace
 
 _CHANGELESS_ROUNDS: Final = 1000
 
+_LEAST_STEP: Final = 1000
+"""No turn ends without so many instructions: a main loop that never rests cannot stop the guest."""
+
+_CONGESTED_S: Final = 0.01
+"""How often to look whether the guest's output is being read again."""
+
 
 class VCpu:
     """The thread that runs all harts, and the turnstile at which the main loop stops it."""
@@ -37,6 +43,7 @@ class VCpu:
         ring: Callable[[], None],
         until: Icount = FOREVER,
         pace: Pace | None = None,
+        congested: Callable[[], bool] = lambda: False,
     ) -> None:
         self._machine = machine
         self._cpu = cpu
@@ -45,6 +52,7 @@ class VCpu:
         self._ring = ring
         self._until = until
         self._pace = pace
+        self._congested = congested
         self.thread = threading.Thread(target=self._main, name="vCPU", daemon=True)
         # Guarded by the big lock.
         self.outcome: Outcome | None = None
@@ -55,8 +63,10 @@ class VCpu:
         self._turn = threading.Condition()
         self._idle = False
         self._wanted = False
+        self._owed = False  # the main loop had its turn, and this thread not yet
         self._pausing = False
         self._quitting = False
+        self._ended = False
         self._paused = locks.wait_point("pause")
 
     # The main loop's side.
@@ -77,8 +87,15 @@ class VCpu:
         return self._jumped_ns
 
     def make_way(self) -> None:
-        """Before taking the locks: end the period, and start no other until `go_on`."""
+        """Before taking the locks: end the period, and start no other until `go_on`.
+
+        A turn that is owed comes first, or a main loop that never rests would be in again before
+        this thread can queue.
+        """
         with self._turn:
+            if self._owed:
+                with self._locks.waiting_for(self.thread, "take its turn"):
+                    self._turn.wait_for(lambda: not self._owed)
             self._wanted = True
         self._cpu.request_stop()
 
@@ -86,14 +103,14 @@ class VCpu:
         """The locks are taken: this thread may queue for them again."""
         with self._turn:
             self._wanted = False
-            self._turn.notify_all()
+            self._let_go()
 
     def wake(self, jump_ns: int | None = None) -> None:
         """Run again: something arrived, or the clock is to jump. The caller holds the locks."""
         self._jump_ns = jump_ns
         with self._turn:
             self._idle = False
-            self._turn.notify_all()
+            self._let_go()
 
     def give_up(self, reason: Reason) -> None:
         """End here, unrecorded. The caller holds the replay mutex, so no period runs."""
@@ -105,19 +122,24 @@ class VCpu:
 
     def pause(self) -> None:
         """Return once no period runs and none will until `resume`. The caller holds no lock."""
-        self._paused.reset()
         with self._turn:
+            if not self._ended:  # or it has arrived for good
+                self._paused.reset()
             self._pausing = True
             self._turn.notify_all()
         self._cpu.request_stop()
-        if self.thread.is_alive():
+        if self.thread.ident is not None:
             self._paused.wait_for(self.thread)
 
     def resume(self) -> None:
         """The opposite of `pause`."""
         with self._turn:
             self._pausing = False
-            self._turn.notify_all()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._owed = not (self._idle or self._pausing or self._ended)
+        self._turn.notify_all()
 
     def stop(self) -> None:
         """End the thread, wherever it is. The caller holds no lock."""
@@ -126,7 +148,8 @@ class VCpu:
             self._turn.notify_all()
         self._cpu.request_stop()
         if self.thread.ident is not None:
-            self.thread.join()
+            with self._locks.waiting_for(self.thread, "end"):
+                self.thread.join()
 
     # The thread's side.
 
@@ -139,38 +162,54 @@ class VCpu:
             self._locks.big.release_if_held()
             self._locks.replay.release_if_held()
         finally:
-            self._paused.arrive()
+            with self._turn:
+                self._ended = True
+                self._paused.arrive()
+                self._settle()
             self._ring()
 
     def _rest(self) -> bool:
         """Wait, holding nothing, while it is not this thread's turn. False: it is over."""
         with self._turn:
             while not (self._quitting or self.over):
+                hold_s = None
                 if self._pausing:
                     self._paused.arrive()
                 elif not (self._idle or self._wanted):
-                    ahead_s = self._ahead_s()
-                    if ahead_s <= 0:
+                    hold_s = self._hold_s()
+                    if hold_s <= 0:
                         return True
-                    self._turn.wait(ahead_s)
-                    continue
-                self._turn.wait()
+                self._settle()
+                self._turn.wait(hold_s)
             return False
 
-    def _ahead_s(self) -> float:
-        """How long to wait for real time. This thread alone changes the clock that it reads."""
+    def _settle(self) -> None:
+        """Nothing is owed: this thread has its turn, or does not want one now. Under _turn."""
+        if self._owed:
+            self._owed = False
+            self._turn.notify_all()
+
+    def _hold_s(self) -> float:
+        """How long to wait for a reader of the output, or for real time. Nobody but this thread
+        changes the clock that it reads."""
+        if self._congested():
+            return _CONGESTED_S
         if self._pace is None:
             return 0
         return self._pace.ahead_ns(self._cpu.virtual_ns) / 1e9
 
     def _period(self) -> None:
         with self._locks.replay:
+            with self._turn:
+                self._settle()
             with self._locks.big:
                 until = self._begin()
             if until is None:
                 return
             start = self._cpu.icount
             exit = self._cpu.run(until)
+            if exit is Exit.STOPPED and self._cpu.icount == start:
+                exit = self._cpu.run(min(until, Icount(start + _LEAST_STEP)))
             with self._locks.big:
                 if self._cpu.icount != start:
                     self._jumped_ns = 0

@@ -29,21 +29,34 @@ def test_a_writer_that_fails_loses_output_and_nothing_else():
     pump.close()
 
 
-def test_who_runs_too_far_ahead_waits_until_it_is_abandoned():
-    """A reader that stops reading makes the machine wait, but not the one who wants to quit."""
-    stuck, waiting = threading.Event(), threading.Event()
-    pump = OutputPump("test", lambda data: stuck.wait())
+def test_a_slow_reader_is_reported_and_never_waited_for():
+    """Whoever puts holds locks: it is told to stop, and that is over once somebody reads."""
+    reading, stuck = threading.Event(), threading.Event()
 
-    def machine():
-        for _ in range(10):
-            pump.put(b"x" * BACKLOG_LIMIT)
-        waiting.set()
+    def read(data):
+        stuck.set()
+        reading.wait()
 
-    thread = threading.Thread(target=machine)
-    thread.start()
-    assert not waiting.wait(0.1)
-    pump.abandon()
-    assert waiting.wait(5)
-    stuck.set()
-    thread.join()
+    pump = OutputPump("test", read)
+    pump.put(b"x")
+    stuck.wait(5)
+    pump.put(b"x" * BACKLOG_LIMIT)
+    assert not pump.congested
+    for _ in range(10):
+        pump.put(b"x" * BACKLOG_LIMIT)
+    assert pump.congested
+    reading.set()
     pump.close()
+    assert not pump.congested
+
+
+def test_abandoned_output_is_thrown_away_at_once():
+    """Who wants to quit does not wait for a reader that never reads."""
+    reading = threading.Event()
+    pump = OutputPump("test", lambda data: reading.wait())
+    pump.put(b"x" * 2 * BACKLOG_LIMIT)
+    pump.abandon()
+    pump.put(b"y" * 2 * BACKLOG_LIMIT)
+    assert not pump.congested
+    pump.close()
+    reading.set()

@@ -185,3 +185,15 @@ def test_wide_accesses_reach_the_register_at_their_offset() -> None:
     serial.guest.bus.write(0, 4, 0x1241)
     assert serial.outlet.emitted == b"A"
     assert serial.guest.bus.read(LSR, 4) == 0x60
+
+
+def test_a_full_wire_asks_for_no_more() -> None:
+    """What the host sends waits with the host, as long as the guest does not read."""
+    uart = Uart16550(FakeOutlet(), FakeLine())
+    uart.receive(bytes(4096))
+    assert uart.hungry
+    uart.receive(bytes(4096))
+    assert not uart.hungry
+    for _ in range(4097):
+        uart.rbr()
+    assert uart.hungry

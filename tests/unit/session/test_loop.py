@@ -2,13 +2,14 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 
 import pytest
 
 from fakes.sessions import live_rig, replay_rig
-from lockstep.det.locks import LockError
+from lockstep.det.locks import Deadlock, LockError
 from lockstep.det.world import Arrival
 from lockstep.errors import Divergence, InternalError
 from lockstep.replay.log import LogReader
@@ -208,7 +209,7 @@ def test_an_exception_in_the_main_loop_stops_both_threads(tmp_path):
     rig = live_rig({}, tmp_path / "r")
     rig.machine.cpu.pace_s = 0.0001
 
-    def broken():
+    def broken(hungry):
         raise RuntimeError("a back end is broken")
 
     rig.console.sources = broken
@@ -347,3 +348,144 @@ def test_a_replay_stops_where_it_is_asked_to(tmp_path):
     rig = replay_rig(guest, tmp_path / "r", until=4_567)
     outcome = rig.run()
     assert (outcome.reason, outcome.instructions) == ("until", 4_567)
+
+
+def test_a_reader_who_stops_reading_holds_the_guest_and_not_the_session(tmp_path):
+    """The guest waits between two periods, holding nothing: requests and Ctrl-C get through."""
+    guest = {n: lambda m: m.say(b"x") for n in range(100, 90_000, 7)}
+    rig = live_rig(guest, tmp_path / "r")
+    abandoned, answered = threading.Event(), []
+    rig.serial.congested = lambda: len(rig.serial.data) > 50 and not abandoned.is_set()
+    rig.serial.abandon = abandoned.set
+
+    def user():
+        for _ in range(3):
+            answered.append(rig.session.mailbox.ask(rig.session.status))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Timer(0.1, user).start()
+    assert rig.run().reason == "interrupt"
+    assert len(answered) == 3
+    assert len(rig.serial.data) == 51
+    at_rest(rig)
+
+
+def test_asking_while_a_lock_is_held_is_a_deadlock(tmp_path):
+    """A device that asks the main loop, which waits for the device's period to end."""
+    rig = live_rig({100: lambda m: rig.session.mailbox.ask(rig.session.status)}, tmp_path / "r")
+    with pytest.raises(Deadlock, match="'vCPU' waits for thread 'MainThread' to answer a request"):
+        rig.run()
+    at_rest(rig)
+
+
+def test_a_request_that_asks_again_is_a_deadlock_of_its_own_and_ends_nothing():
+    """The main loop would wait for itself; the asker is told so."""
+    rig = live_rig({900_000: lambda m: m.finish("poweroff")})
+    rig.machine.cpu.pace_s = 0.0001
+    errors = []
+
+    def asker():
+        try:
+            rig.session.mailbox.ask(lambda: rig.session.mailbox.ask(rig.session.status))
+        except Deadlock as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=asker)
+    thread.start()
+    assert rig.run().reason == "poweroff"
+    thread.join()
+    assert "'MainThread'" in errors[0]
+
+
+def test_exit_in_a_request_ends_the_session_and_answers_the_asker():
+    """`exit()` may come from anywhere; nobody waits for what will not come."""
+    rig = live_rig({})
+    rig.machine.cpu.pace_s = 0.0001
+    errors = []
+
+    def asker():
+        try:
+            rig.session.mailbox.ask(sys.exit)
+        except InternalError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=asker)
+    thread.start()
+    with pytest.raises(SystemExit):
+        rig.run()
+    thread.join(10)
+    assert "over" in errors[0]
+    at_rest(rig)
+
+
+def test_a_request_that_leaves_another_lets_the_guest_run_in_between():
+    """Otherwise such a chain would be the last thing that happens."""
+    rig = live_rig({50_000: lambda m: m.finish("poweroff")})
+    seen = []
+
+    def again():
+        seen.append(rig.machine.cpu.icount)
+        rig.session.mailbox.leave(again)
+
+    rig.session.mailbox.leave(again)
+    assert rig.run().reason == "poweroff"
+    assert seen[-1] > seen[0]
+
+
+class Spinning:
+    """A source that is always ready, and a main loop that therefore never waits."""
+
+    def __init__(self, rig):
+        self.rounds = 0
+        self.ready, writer = os.pipe()
+        os.write(writer, b"x")
+        rig.console.sources = lambda hungry: [self.ready]
+        rig.console.take = self.take
+
+    def take(self, source, desk):
+        self.rounds += 1
+        desk.post(Arrival("serial0", b"y"))
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_main_loop_that_never_rests_cannot_starve_the_guest(tmp_path, recorded):
+    """The two take turns, and no turn ends without progress."""
+    rig = live_rig({200_000: lambda m: m.finish("poweroff")}, tmp_path / "r" if recorded else None)
+    spinning = Spinning(rig)
+    assert rig.run().reason == "poweroff"
+    assert spinning.rounds <= 202
+    if recorded:
+        main, vcpu = sorted(rig.locks.replay.counts().threads, key=lambda each: each.thread)
+        assert abs(main.holds - vcpu.holds) <= 3
+
+
+def test_a_guest_that_does_not_read_is_not_flooded(tmp_path):
+    """The host's end of a pipe fills up instead of our memory, and empties as the guest reads."""
+    rig = live_rig({400_000: lambda m: m.finish("poweroff")}, tmp_path / "r")
+    rig.machine.cpu.pace_s = 0.0002
+    spinning = Spinning(rig)
+    always = rig.console.sources
+    rig.console.sources = lambda hungry: always(hungry) if hungry else []
+    rig.machine.hungry = lambda port: spinning.rounds != 5
+    rig.machine.guest[300_000] = lambda m: setattr(spinning, "rounds", 100)
+    assert rig.run().reason == "poweroff"
+    assert spinning.rounds > 100
+
+
+def test_pausing_as_the_guest_ends_is_no_deadlock(tmp_path):
+    """The vCPU thread arrives for good when it ends, however late it was asked to pause."""
+    rig = live_rig({100: lambda m: m.finish("poweroff")}, tmp_path / "r")
+    vcpu = rig.session._vcpu
+    ring, paused = vcpu._ring, []
+
+    def late():
+        """It has ended in all but name, and its thread lives on."""
+        if vcpu._ended:
+            pauser = threading.Thread(target=lambda: paused.append(vcpu.pause()))
+            pauser.start()
+            pauser.join(5)
+        ring()
+
+    vcpu._ring = late
+    assert rig.run().reason == "poweroff"
+    assert paused

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lockstep.det.locks import Locks
 from lockstep.session.control import Mailbox, Status
 from lockstep.session.monitor import PROMPT, Monitor
 
@@ -9,7 +10,7 @@ from lockstep.session.monitor import PROMPT, Monitor
 class FakeDesk:
     def __init__(self):
         self.requests = []
-        self.mailbox = Mailbox(lambda: None)
+        self.mailbox = Mailbox(lambda: None, Locks(enabled=False))
 
     def request(self, power):
         self.requests.append(power)

@@ -13,6 +13,7 @@ from lockstep.det.world import Outlet
 from lockstep.machine.device import Device, IrqLine, reads, writes
 
 FIFO_DEPTH = 16
+WIRE_LIMIT = 4096  # so much unread input is enough
 TRIGGER_LEVELS = (1, 4, 8, 14)
 
 IER_RECEIVED, IER_THR_EMPTY, IER_LINE, IER_MODEM = 1, 2, 4, 8
@@ -71,6 +72,11 @@ class Uart16550(Device):
         self.wire += data
         self._fill()
         self._update_line()
+
+    @property
+    def hungry(self) -> bool:
+        """While little waits on the wire."""
+        return len(self.wire) < WIRE_LIMIT
 
     @reads(0, *ANY)
     def rbr(self) -> int:
