@@ -12,11 +12,11 @@ from instructions import CORNERS
 T = TypeVar("T")
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
-# Hypothesis draws from wider ranges unevenly.
-_BITS: Final = 120
-# It also likes zero, which would be the first choice every time.
-_SHUFFLE: Final = 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C8
-_SUPPLY: Final = st.integers(0, (1 << _BITS) - 1).map(lambda number: number ^ _SHUFFLE)
+# Bytes, because of large integers hypothesis likes the small ones best.
+_BYTES: Final = 32
+_SUPPLY: Final = st.binary(min_size=_BYTES, max_size=_BYTES)
+# And it likes zeros, which would be the first choice every time.
+_SHUFFLE: Final = int.from_bytes(bytes(range(1, 1 + _BYTES)), "little")
 
 
 class Dice:
@@ -30,7 +30,8 @@ class Dice:
     def below(self, limit: int) -> int:
         """A number from 0 to limit - 1."""
         if self._left < limit << 16:  # or it would be far from even
-            self._number, self._left = self._draw(_SUPPLY), 1 << _BITS
+            self._number = int.from_bytes(self._draw(_SUPPLY), "little") ^ _SHUFFLE
+            self._left = 1 << 8 * _BYTES
         self._left //= limit
         self._number, found = divmod(self._number, limit)
         return found

@@ -11,6 +11,7 @@ from typing import Final
 RAM: Final = 0x8000_0000
 RAM_SIZE: Final = 64 << 20
 RAM_END: Final = RAM + RAM_SIZE
+PAGE: Final = 0x1000
 
 HARNESS: Final = RAM
 MACHINE_VECTORS: Final = RAM + 0x3000

@@ -87,7 +87,7 @@ def test_instructions_in_supervisor_and_user_mode() -> None:
 
 
 def without_float(one: Insn) -> Case:
-    return Case([plain(Dice(lambda supply: 0), one)], mstatus=0)
+    return Case([plain(Dice(lambda supply: bytes(32)), one)], mstatus=0)
 
 
 def test_floating_point_that_is_off() -> None:
