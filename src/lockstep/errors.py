@@ -40,3 +40,9 @@ class InternalError(LockstepError):
     """A bug of ours. Please report it."""
 
     exit_status = 5
+
+
+class HostFailure(LockstepError):
+    """The host could not do its part: a full disk, an I/O error."""
+
+    exit_status = 6

@@ -1,13 +1,14 @@
 """How events become bytes and how bytes that may be damaged become events again.
 
-A chunk is a MessagePack array of two columns, the steps from each instant to the next and the
-events, compressed by zstd (columns compress better than rows). Its CRC covers its range too.
+A chunk is a MessagePack array, compressed by zstd: two columns, the steps from each instant to the
+next and the events (columns compress better than rows), and how many bytes had left through each
+port when it ended, so that a recording can be cut there. Its CRC covers its range too.
 """
 
 import zlib
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
-from typing import Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 import zstandard
@@ -19,18 +20,36 @@ from lockstep.replay.format import FIRST_SKIPPABLE, KINDS, AnyEvent, Event, Logg
 MAX_DECODED: Final = 64 << 20
 """No honest chunk unpacks to more: the writer closes a chunk long before."""
 
+MAX_EVENTS: Final = 1 << 18
+"""No chunk holds more: small events unpack to much more than they take in the file."""
+
 _LEVEL: Final = 12
 _DAMAGED: Final = "Copy the file again from where it was recorded: damage cannot be replayed."
 
 
+_Few = msgspec.Meta(max_length=MAX_EVENTS)
+
+
 class _Columns(msgspec.Struct, array_like=True):
-    steps: list[int]
-    events: list[AnyEvent]
+    steps: Annotated[list[int], _Few]
+    events: Annotated[list[AnyEvent], _Few]
+    outputs: dict[str, int] | None = None
 
 
 class _RawColumns(msgspec.Struct, array_like=True):
-    steps: list[int]
-    events: list[msgspec.Raw]
+    steps: Annotated[list[int], _Few]
+    events: Annotated[list[msgspec.Raw], _Few]
+    outputs: dict[str, int] | None = None
+
+
+class Chunk(NamedTuple):
+    """The events of a range, and how many bytes had left through each port when it ended.
+
+    `outputs` is None where that is not known.
+    """
+
+    logged: list[Logged]
+    outputs: dict[str, int] | None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -40,15 +59,19 @@ _decode_event: Callable[[msgspec.Raw], Event] = msgspec.msgpack.Decoder(AnyEvent
 _decode_array = msgspec.msgpack.Decoder(list[Any]).decode
 
 
-def encode_chunk(first: Icount, logged: Sequence[Logged]) -> bytes:
+def encode_chunk(
+    first: Icount, logged: Sequence[Logged], outputs: dict[str, int] | None = None
+) -> bytes:
     """The bytes of the events of a range that starts at `first`."""
+    assert len(logged) <= MAX_EVENTS, f"{len(logged)} events are too many for a chunk"
     instants = [first, *(each.at for each in logged)]
     steps = [later - earlier for earlier, later in pairwise(instants)]
-    return compress(_encode(_Columns(steps, [each.event for each in logged])))
+    events = [each.event for each in logged]
+    return compress(_encode(_Columns(steps, events, outputs)))
 
 
-def decode_chunk(first: Icount, data: bytes) -> list[Logged]:
-    """The events of a range that starts at `first`. BadRecording, whatever the bytes are."""
+def decode_chunk(first: Icount, data: bytes) -> Chunk:
+    """What `encode_chunk` was given. BadRecording, whatever the bytes are."""
     raw = decompress(data)
     try:
         columns: Any = _decode(raw)
@@ -58,18 +81,20 @@ def decode_chunk(first: Icount, data: bytes) -> list[Logged]:
         raise BadRecording("the event log is inconsistent", remedy=_DAMAGED)
     instants = accumulate(columns.steps, initial=first)
     next(instants)
-    return [
+    logged = [
         Logged(Icount(at), event)
         for at, event in zip(instants, columns.events, strict=True)
         if event is not None
     ]
+    return Chunk(logged, columns.outputs)
 
 
 def _decode_lenient(raw: bytes) -> Any:
     """Decode event by event, with None for each that may be skipped."""
     try:
         columns = _decode_raw(raw)
-        return _LenientColumns(columns.steps, [_decode_known(each) for each in columns.events])
+        events = [_decode_known(each) for each in columns.events]
+        return _LenientColumns(columns.steps, events, columns.outputs)
     except (msgspec.DecodeError, RecursionError) as error:
         raise BadRecording(f"the event log is damaged: {error}", remedy=_DAMAGED) from error
 
@@ -77,6 +102,7 @@ def _decode_lenient(raw: bytes) -> Any:
 class _LenientColumns(msgspec.Struct):
     steps: list[int]
     events: list[Event | None]
+    outputs: dict[str, int] | None
 
 
 def _decode_known(raw: msgspec.Raw) -> Event | None:

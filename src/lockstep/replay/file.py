@@ -1,29 +1,40 @@
 """The file of a recording: an SQLite database. Knows tables and bytes; never what an event means.
 
-While it is written the database is in WAL mode: a commit is all or nothing, `kill -9` loses only
-what was not yet committed, and others can read meanwhile. Finishing makes it one plain file.
+While it is written the database is in WAL mode: a commit is all or nothing, and others can read
+meanwhile. `synchronous=FULL` makes each commit survive the host's power going, too; that costs one
+fsync each, about a millisecond twice a second. Finishing makes it one plain file.
 The page size is small because logs are: each table wastes half a page.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from lockstep.errors import BadRecording, UsageError
+from lockstep.errors import BadRecording, HostFailure, LockstepError, UsageError
+from lockstep.replay.access import (
+    APPLICATION_ID,
+    NOT_ONE,
+    SIDE_FILES,
+    Opened,
+    beside,
+    connect_to_copy,
+    connect_to_read,
+    in_use,
+    may_replace,
+    read_header,
+)
 from lockstep.replay.codec import checksum, compress, decompress, verify_checksum
 from lockstep.replay.format import VERSION
 
-APPLICATION_ID: Final = 0x6C6B7374  # "lkst", shown by file(1)
 _PAGE_SIZE: Final = 1024
 _MAX_IMAGE: Final = 1 << 30
-_NOT_ONE: Final = "Name a file that `lockstep record` has written."
 
 _SCHEMA: Final = {
-    "about": "CREATE TABLE about (name TEXT, json TEXT)",
+    "about": "CREATE TABLE about (name TEXT, crc INTEGER, json TEXT)",
     "images": "CREATE TABLE images (sha256 TEXT, size INTEGER, data BLOB)",
     "chunks": "CREATE TABLE chunks "
     "(id INTEGER PRIMARY KEY, first INTEGER, upto INTEGER, crc INTEGER, data BLOB)",
@@ -60,75 +71,58 @@ class TextRow(msgspec.Struct, frozen=True):
 class RecordingFile:
     """An open recording. States: open for writing or for reading, then closed."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, opened: Opened) -> None:
         self.path = path
-        self._db = connection
+        self._db, self._clean_up = opened
 
     @classmethod
     def create(cls, path: Path) -> "RecordingFile":
         """A new, empty recording; it replaces an old one, but never a file of another sort."""
-        if path.exists() and not _may_replace(path):
-            raise UsageError(
-                f"{path} exists and is not a recording, so it is not overwritten",
-                remedy="Choose another name for the recording with -o.",
-            )
         try:
-            for name in (path, _beside(path, "-wal"), _beside(path, "-shm")):
-                name.unlink(missing_ok=True)
+            _make_room(path)
             # Two threads write, one at a time: the replay mutex sees to that.
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
-            raise _cannot_write(path, error) from error
-        file = cls(path, connection)
-        with file._writing():
-            for pragma in (
-                f"page_size={_PAGE_SIZE}",
-                "auto_vacuum=INCREMENTAL",
-                f"application_id={APPLICATION_ID}",
-                f"user_version={VERSION}",
-                "journal_mode=WAL",
-                "synchronous=NORMAL",
-            ):
-                connection.execute(f"PRAGMA {pragma}")
-            connection.execute("BEGIN")
-            for statement in _SCHEMA.values():
-                connection.execute(statement)
-            connection.execute("COMMIT")
+            raise _cannot_begin(path, error) from error
+        file = cls(path, (connection, lambda: None))
+        try:
+            file._lay_out()
+        except sqlite3.Error as error:
+            connection.close()
+            raise _cannot_begin(path, error) from error
         return file
 
     @classmethod
     def open(cls, path: Path) -> "RecordingFile":
-        """An existing recording, to read. It may be incomplete, or still growing."""
-        if not path.is_file():
-            raise UsageError(f"there is no recording {path}", remedy=_NOT_ONE)
-        if _application_id(path) != APPLICATION_ID:
-            raise BadRecording(f"{path} is not a lockstep recording", remedy=_NOT_ONE)
-        uri = f"{path.absolute().as_uri()}?mode=ro"
+        """An existing recording, to read as it is now. It may be incomplete, or still growing."""
+        read_header(path)
         try:
-            connection = sqlite3.connect(
-                uri, uri=True, isolation_level=None, check_same_thread=False
-            )
+            file = cls(path, connect_to_read(path))
         except sqlite3.Error as error:
             raise damaged(path, error) from error
-        file = cls(path, connection)
+        return file._checked()
+
+    @classmethod
+    def rescue(cls, path: Path) -> "RecordingFile":
+        """A copy of a recording that may be damaged, to read whatever can be read."""
+        read_header(path)
         try:
-            file._check_header()
-        except BaseException:
-            connection.close()
-            raise
-        return file
+            connection, clean_up = connect_to_copy(path)
+            # Else SQLite would refuse a file that is shorter than it says it is.
+            connection.execute("PRAGMA writable_schema=ON")
+        except sqlite3.Error as error:
+            raise damaged(path, error) from error
+        return cls(path, (connection, clean_up))._checked()
 
     def close(self) -> None:
         """Let go of the file. What was committed stays."""
-        self._db.close()
+        with suppress(sqlite3.Error):  # a full disk: the -wal file stays, and is good
+            self._db.close()
+        self._clean_up()
 
     def put_about(self, **items: msgspec.Struct) -> None:
         """Store structs as JSON, each under its name."""
-        with self._writing():
-            self._db.executemany(
-                "INSERT INTO about VALUES (?, ?)",
-                [(name, msgspec.json.encode(item).decode()) for name, item in items.items()],
-            )
+        self.put((), (), about=items)
 
     def put_image(self, sha256: str, data: bytes) -> None:
         """Embed the contents of an image."""
@@ -142,8 +136,16 @@ class RecordingFile:
                 "INSERT INTO images VALUES (?, ?, ?)", (sha256, len(data), compress(data, 3))
             )
 
-    def put(self, chunks: Sequence[Range], texts: Sequence[Text], *, anew: bool = False) -> None:
-        """Commit chunks, and output that goes with them; `anew`: instead of all there are."""
+    def put(
+        self,
+        chunks: Sequence[Range],
+        texts: Sequence[Text],
+        *,
+        about: Mapping[str, msgspec.Struct] | None = None,
+        anew: bool = False,
+    ) -> None:
+        """Commit all this at once; `anew`: chunks and texts instead of all there are."""
+        facts = [(n, msgspec.json.encode(each).decode()) for n, each in (about or {}).items()]
         with self._writing():
             self._db.execute("BEGIN")
             if anew:
@@ -157,7 +159,33 @@ class RecordingFile:
                 "INSERT INTO transcript (port, start, crc, data) VALUES (?, ?, ?, ?)",
                 [(port, start, checksum(data, start), data) for port, start, data in texts],
             )
+            self._db.executemany(
+                "INSERT INTO about VALUES (?, ?, ?)",
+                [(name, checksum((name + json).encode()), json) for name, json in facts],
+            )
             self._db.execute("COMMIT")
+
+    def extend(self, row: ChunkRow, upto: int) -> None:
+        """Nothing happened: let the last chunk, which is `row`, reach further."""
+        with self._writing():
+            self._db.execute(
+                "UPDATE chunks SET upto = ?, crc = ? WHERE id = (SELECT max(id) FROM chunks)",
+                (upto, checksum(row.data, row.first, upto)),
+            )
+
+    def taken(self) -> int:
+        """How many bytes of disk the recording may take before it is one plain file again."""
+        with self._writing():
+            log = beside(self.path, "-wal")
+            try:  # at the end the log is copied into the file, and only then removed
+                return self.path.stat().st_size + 2 * log.stat().st_size
+            except FileNotFoundError as error:
+                raise _cannot_go_on(self.path, error) from error
+
+    def settle(self) -> None:
+        """Move what the -wal file holds into the database, if nobody is reading it just now."""
+        with self._writing():
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def finish(self) -> None:
         """Turn the database into one plain file, unless somebody is reading it just now."""
@@ -170,8 +198,12 @@ class RecordingFile:
     def about(self, name: str, kind: type[Any]) -> Any:
         """The struct stored under `name`, or None."""
         with self._reading():
-            row = self._db.execute("SELECT json FROM about WHERE name = ?", (name,)).fetchone()
-            return None if row is None else msgspec.json.decode(row[0], type=kind)
+            row = self._db.execute("SELECT crc, json FROM about WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                return None
+            crc, json = msgspec.convert(row, tuple[int, str])
+            verify_checksum(crc, (name + json).encode())
+            return msgspec.json.decode(json, type=kind)
 
     def image(self, sha256: str) -> bytes | None:
         """The contents of an embedded image."""
@@ -208,8 +240,30 @@ class RecordingFile:
             verify_checksum(row.crc, row.data, row.start)
             yield row
 
+    def check_structure(self) -> None:
+        """Have SQLite look at every page."""
+        with self._reading():
+            found = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if found != "ok":
+            raise damaged(self.path, found)
+
+    def _lay_out(self) -> None:
+        for pragma in (
+            f"page_size={_PAGE_SIZE}",
+            "auto_vacuum=INCREMENTAL",
+            f"application_id={APPLICATION_ID}",
+            f"user_version={VERSION}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+        ):
+            self._db.execute(f"PRAGMA {pragma}")
+        self._db.execute("BEGIN")
+        for statement in _SCHEMA.values():
+            self._db.execute(statement)
+        self._db.execute("COMMIT")
+
     def _rows(self, query: str, kind: type[Any], *parameters: str) -> Iterator[Any]:
-        """Typed rows by id, one at a time so that nothing stays locked between them."""
+        """Typed rows by id, one at a time: what comes before damage is read."""
         after = -1
         clause = "AND" if "WHERE" in query else "WHERE"
         while True:
@@ -223,22 +277,32 @@ class RecordingFile:
                 item = msgspec.convert(dict(zip(kind.__struct_fields__, values, strict=True)), kind)
             yield item
 
+    def _checked(self) -> "RecordingFile":
+        try:
+            self._check_header()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
     def _check_header(self) -> None:
         with self._reading():
             # SQLite's own advice for files from strangers: https://sqlite.org/security.html
             self._db.execute("PRAGMA trusted_schema=OFF")
             self._db.execute("PRAGMA cell_size_check=ON")
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version != VERSION:
+            if version > VERSION:
                 raise BadRecording(
                     f"{self.path} has format {version}; this lockstep reads format {VERSION}",
                     remedy="Use the version of lockstep that recorded it, or a newer one.",
                 )
-            schema = self._db.execute("SELECT name, sql FROM sqlite_schema").fetchall()
-            if not schema:
+            schema = self._db.execute("SELECT type, name, sql FROM sqlite_schema").fetchall()
+            if not schema or version < 1:
                 raise damaged(self.path, "it is empty")
-            if dict(schema) != _SCHEMA:
-                raise BadRecording(f"{self.path} is not a lockstep recording", remedy=_NOT_ONE)
+            # A table that is not known is one that may be skipped; nothing else is let in.
+            tables = {name: sql for type, name, sql in schema if type == "table"}
+            if len(tables) != len(schema) or _SCHEMA.items() - tables.items():
+                raise BadRecording(f"{self.path} is not a lockstep recording", remedy=NOT_ONE)
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -252,45 +316,49 @@ class RecordingFile:
         try:
             yield
         except sqlite3.Error as error:
-            raise _cannot_write(self.path, error) from error
+            if self._db.in_transaction:
+                with suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+            raise _cannot_go_on(self.path, error) from error
 
 
-def _application_id(path: Path) -> int | None:
-    """From the header itself, so that a file of another sort is never opened as a database."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(100)
-    except OSError as error:
-        raise UsageError(
-            f"cannot read {path}: {error.strerror}", remedy="Check the path and its permissions."
-        ) from error
-    if not header.startswith(b"SQLite format 3\0") or len(header) < 100:
-        return None
-    return int.from_bytes(header[68:72], "big")
-
-
-def _may_replace(path: Path) -> bool:
-    """Never a device, a directory or somebody's thesis."""
-    if not path.is_file():
-        return False
-    return path.stat().st_size == 0 or _application_id(path) == APPLICATION_ID
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
+def _make_room(path: Path) -> None:
+    if path.exists():
+        if not may_replace(path):
+            raise UsageError(
+                f"{path} exists and is not a recording, so it is not overwritten",
+                remedy="Choose another name for the recording with -o.",
+            )
+        if in_use(path):
+            raise UsageError(
+                f"{path} is being recorded or read just now, so it is not overwritten",
+                remedy="Choose another name for the recording with -o.",
+            )
+    for suffix in ("", *SIDE_FILES):
+        beside(path, suffix).unlink(missing_ok=True)
 
 
 def damaged(path: Path, error: object) -> BadRecording:
     """The error for a file that was a recording once."""
     return BadRecording(
         f"{path} is damaged: {error}",
-        remedy="Copy it again from where it was recorded. A recording that was killed needs the "
-        "-wal file beside it, in a directory that can be written.",
+        remedy="Copy it again from where it was recorded; one that was killed, together with its "
+        "-wal file. `lockstep recover` saves what comes before the damage.",
     )
 
 
-def _cannot_write(path: Path, error: Exception) -> UsageError:
-    return UsageError(
-        f"cannot write the recording {path}: {error}",
-        remedy="Check the directory, its permissions and the free space.",
+def _cannot_begin(path: Path, error: Exception) -> LockstepError:
+    message = f"cannot write the recording {path}: {error}"
+    remedy = "Check the directory, its permissions and the free space."
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        return HostFailure(message, remedy=remedy)
+    return UsageError(message, remedy=remedy)
+
+
+def _cannot_go_on(path: Path, error: Exception) -> HostFailure:
+    return HostFailure(
+        f"cannot write the recording {path} any more: {error}",
+        remedy="Free some space, or bound the recording with --max-log. What was committed before "
+        "replays: `lockstep info` says up to where.",
     )

@@ -247,13 +247,15 @@ class Ending(msgspec.Struct, frozen=True):
     """Written last: its presence makes a recording complete. Stored as JSON.
 
     `chunks` and `outputs` say how much there must be: of both, nothing may be missing at the end.
+    `cut`: the machine did not end there, but no more of what it did is known.
     """
 
     instructions: int
-    duration_s: float
+    duration_s: float | None
     reason: str
     chunks: int
     outputs: dict[str, int]
+    cut: bool = False
     locks: tuple[LockCounts, ...] = ()
     """How the two threads waited for each other."""
 

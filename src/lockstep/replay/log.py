@@ -1,20 +1,35 @@
 """The log of a recording: what is written while the machine runs, and read back in order."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from lockstep.det.fifo import LockCounts
 from lockstep.det.instant import FOREVER, START, Icount
-from lockstep.errors import BadRecording
-from lockstep.replay.codec import compress, decode_chunk, decompress, encode_chunk
-from lockstep.replay.file import Range, RecordingFile, Text, damaged
-from lockstep.replay.format import AnyEvent, Ending, Logged, Manifest
+from lockstep.errors import BadRecording, HostFailure
+from lockstep.replay.chain import Chain
+from lockstep.replay.codec import (
+    MAX_EVENTS,
+    Chunk,
+    checksum,
+    compress,
+    decode_chunk,
+    decompress,
+    encode_chunk,
+)
+from lockstep.replay.file import ChunkRow, Range, RecordingFile, Text, damaged
+from lockstep.replay.format import REVISION, AnyEvent, Checkpoint, Ending, Logged, Manifest
+from lockstep.replay.merge import MERGED_BYTES, merge_chunks, merge_texts
 
-_FLUSH_NS: Final = 700_000_000
+_FLUSH_NS: Final = 500_000_000
 """Commit so often, in host time: `kill -9` loses less than a second."""
-_FLUSH_EVENTS: Final = 20_000
-_FLUSH_BYTES: Final = 1 << 20
+_EVENT_BYTES: Final = 32
+_RESERVE: Final = 64 << 10
+"""Of a bounded recording: for what happens until the machine has stopped, and for its ending."""
+LEAST_LIMIT: Final = 4 * _RESERVE
 
 
 class LogWriter:
@@ -24,31 +39,60 @@ class LogWriter:
     """
 
     def __init__(
-        self, path: Path, manifest: Manifest, embedded: Mapping[str, bytes] | None = None
+        self,
+        path: Path,
+        manifest: Manifest,
+        embedded: Mapping[str, bytes] | None = None,
+        *,
+        limit: int | None = None,
     ) -> None:
         self.manifest = manifest
+        self.full = False
+        """The limit is near: end the machine, and finish."""
+        self._limit = limit
         self._file = RecordingFile.create(path)
         self._file.put_about(manifest=manifest)
         for sha256, data in (embedded or {}).items():
             self._file.put_image(sha256, data)
         self._pending: list[Logged] = []
+        self._chain = Chain()
         self._texts: dict[str, bytearray] = {}
         self._starts: dict[str, int] = {}
         self._upto = START
+        self._last: ChunkRow | None = None
+        self._count = 0
+        # Where the output of the latest instruction begins.
+        self._latest = START
+        self._marks: dict[str, int] = {}
         self._weight = 0
+        self._heavy = MERGED_BYTES
+        self._call: Callable[[], None] = lambda: None
         self._due_ns: int | None = None
+        self._check_limit()
+
+    def when_heavy(self, call: Callable[[], None]) -> None:
+        """Have somebody called as soon as there is so much to commit that `tick` is needed."""
+        self._call = call
 
     def append(self, at: Icount, event: AnyEvent) -> None:
         """Log an event. Time only goes forward."""
         last = self._pending[-1].at if self._pending else self._upto
         assert at >= last, f"time only goes forward: {at} after {last}"
+        if isinstance(event, Checkpoint):
+            event = replace(event, chain=self._chain.value)
         self._pending.append(Logged(at, event))
-        self._weight += len(getattr(event, "data", b""))
+        self._chain.add(self._pending[-1])
+        self._weigh(_EVENT_BYTES + len(getattr(event, "data", b"")))
 
-    def emit(self, port: str, data: bytes) -> None:
+    def emit(self, port: str, data: bytes, at: Icount = START) -> None:
         """Keep output, so that replay can check every byte of it."""
-        self._texts.setdefault(port, bytearray()).extend(data)
-        self._weight += len(data)
+        if at != self._latest:
+            self._latest = at
+            self._marks.clear()
+        text = self._texts.setdefault(port, bytearray())
+        self._marks.setdefault(port, len(text))
+        text += data
+        self._weigh(len(data))
 
     def outputs(self) -> dict[str, int]:
         """How many bytes have left through each port."""
@@ -56,39 +100,60 @@ class LogWriter:
 
     def tick(self, now: Icount, host_ns: int) -> None:
         """Commit if it is time to. Call it often; `host_ns` is any monotonic clock."""
-        heavy = len(self._pending) >= _FLUSH_EVENTS or self._weight >= _FLUSH_BYTES
         if self._due_ns is None:
             self._due_ns = host_ns + _FLUSH_NS
-        elif heavy or host_ns >= self._due_ns:
+        elif self._weight >= self._heavy or host_ns >= self._due_ns:
             self._due_ns = host_ns + _FLUSH_NS
             self.flush(now)
+            self._check_limit()
 
     def flush(self, now: Icount) -> None:
         """Commit everything up to `now`: replay will be able to get that far."""
-        texts = [(port, text) for port, text in self._texts.items() if text]
-        if not self._pending and not texts:
+        if not self._pending and not any(self._texts.values()) and self._last is not None:
+            if now > self._upto:
+                self._extend(now)
             return
-        chunk = (self._upto, now, encode_chunk(self._upto, self._pending))
-        self._file.put(
-            [chunk],
-            [(port, self._starts.get(port, 0), compress(bytes(text))) for port, text in texts],
-        )
-        for port, text in texts:
-            self._starts[port] = self._starts.get(port, 0) + len(text)
+        ranges, texts = list(self._ranges(now)), list(self._pieces())
+        self._file.put(ranges, texts)
+        self._count += len(ranges)
+        first, upto, data = ranges[-1]
+        self._last = ChunkRow(first, upto, checksum(data, first, upto), data)
+        self._starts = self.outputs()
+        for text in self._texts.values():
             text.clear()
+        self._marks.clear()
         self._pending.clear()
         self._upto = now
         self._weight = 0
+
+    def cut(self, now: Icount) -> None:
+        """Commit what came before the instruction at `now`, which was not finished, and close."""
+        while self._pending and self._pending[-1].at >= now:
+            self._pending.pop()
+        if self._latest >= now:
+            for port, length in self._marks.items():
+                del self._texts[port][length:]
+        try:
+            self.flush(now)
+        finally:
+            self.close()
 
     def finish(
         self, now: Icount, duration_s: float, reason: str, locks: tuple[LockCounts, ...] = ()
     ) -> None:
         """Commit the rest, mark the recording complete and make it one plain file."""
         self.flush(now)
-        chunks, texts = list(_merge_chunks(self._file)), list(_merge_texts(self._file))
-        self._file.put(chunks, texts, anew=True)
-        ending = Ending(now, duration_s, reason, len(chunks), self.outputs(), locks)
-        self._file.put_about(ending=ending)
+        ending = partial(
+            Ending,
+            now,
+            duration_s,
+            reason,
+            outputs=self.outputs(),
+            chain=self._chain.value,
+            locks=locks,
+        )
+        if not self._merge(ending):
+            self._file.put((), (), about={"ending": ending(chunks=self._count)})
         self._file.finish()
         self._file.close()
 
@@ -96,9 +161,60 @@ class LogWriter:
         """Stop without completing, as a crash would: good up to the last commit."""
         self._file.close()
 
+    def _ranges(self, now: Icount) -> Iterator[Range]:
+        first, rest = self._upto, self._pending
+        while len(rest) > MAX_EVENTS:
+            some, rest = rest[:MAX_EVENTS], rest[MAX_EVENTS:]
+            yield first, some[-1].at, encode_chunk(first, some)
+            first = some[-1].at
+        yield first, now, encode_chunk(first, rest, self.outputs())
+
+    def _pieces(self) -> Iterator[Text]:
+        for port, text in self._texts.items():
+            start = self._starts.get(port, 0)
+            for at in range(0, len(text), MERGED_BYTES):
+                yield port, start + at, compress(bytes(text[at : at + MERGED_BYTES]))
+
+    def _extend(self, now: Icount) -> None:
+        assert self._last is not None, "there is a chunk"
+        self._file.extend(self._last, now)
+        self._upto = now
+
+    def _merge(self, ending: Callable[..., Ending]) -> bool:
+        """End with fewer, bigger rows. False if there is no room to write them."""
+        if self._limit is not None:
+            self._file.settle()
+            if 3 * self._file.taken() + _RESERVE > self._limit:
+                return False
+        chunks = list(merge_chunks(read_chunks(self._file)))
+        texts = list(merge_texts(self._file.texts()))
+        try:
+            self._file.put(chunks, texts, about={"ending": ending(chunks=len(chunks))}, anew=True)
+        except HostFailure:
+            return False
+        return True
+
+    def _weigh(self, more: int) -> None:
+        before = self._weight
+        self._weight += more
+        if before < self._heavy <= self._weight:
+            self._call()
+
+    def _check_limit(self) -> None:
+        if self._limit is None:
+            return
+        room = self._limit - _RESERVE - self._file.taken()
+        if room <= 0:
+            self._file.settle()
+            room = self._limit - _RESERVE - self._file.taken()
+        if room <= 0:
+            self.full = True
+        # What is committed is there three times while it moves from the -wal file to its place.
+        self._heavy = min(MERGED_BYTES, max(room // 4, 64 * _EVENT_BYTES))
+
 
 class LogReader:
-    """Reads a recording, of any state. States: open, then closed."""
+    """Reads a recording, of any state, as it was when opened. States: open, then closed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -117,6 +233,11 @@ class LogReader:
         """Whether the recording was ended properly."""
         return self.ending is not None
 
+    @property
+    def ended(self) -> bool:
+        """Whether the machine ended with it. Otherwise it ran on, and nobody knows how."""
+        return self.ending is not None and not self.ending.cut
+
     def end(self) -> Icount:
         """The last instant that can be replayed to."""
         if self.ending is not None:
@@ -126,22 +247,29 @@ class LogReader:
             end = Icount(row.upto)
         return end
 
-    def chunks(self) -> Iterator[tuple[int, list[Logged]]]:
-        """The events of each chunk, in order, with the bytes that it takes in the file."""
-        count = 0
-        for row in self._file.chunks():
-            logged = decode_chunk(Icount(row.first), row.data)
-            if logged and logged[-1].at > row.upto:
-                raise damaged(self.path, "an event is outside of its chunk")
-            count += 1
-            yield len(row.data), logged
-        if self.ending is not None and count != self.ending.chunks:
+    def chunks(self) -> Iterator[tuple[ChunkRow, Chunk]]:
+        """The events of each chunk, in order, with the row that holds it."""
+        count, upto, chain = 0, START, Chain()
+        known = self.manifest.revision <= REVISION
+        for row, chunk in read_chunks(self._file):
+            count, upto = count + 1, Icount(row.upto)
+            if known and (fitting := chain.follow(chunk.logged)) < len(chunk.logged):
+                wrong = chunk.logged[fitting].at
+                yield row, chunk._replace(logged=chunk.logged[:fitting])
+                raise chain.altered(wrong)
+            yield row, chunk
+        if self.ending is not None and (count, upto) != (
+            self.ending.chunks,
+            self.ending.instructions,
+        ):
             raise damaged(self.path, "events are missing at its end")
+        if known and self.ending is not None and self.ending.chain not in (None, chain.value):
+            raise chain.altered(upto)
 
     def events(self, first: Icount = START, last: Icount = FOREVER) -> Iterator[Logged]:
         """Every event from `first` to `last`, both included, in order."""
-        for _, logged in self.chunks():
-            yield from (each for each in logged if first <= each.at <= last)
+        for _, chunk in self.chunks():
+            yield from (each for each in chunk.logged if first <= each.at <= last)
 
     def texts(self) -> Iterator[tuple[int, str, int]]:
         """Every piece of output: the bytes that it takes in the file, its port and its length."""
@@ -174,36 +302,19 @@ class LogReader:
         """The contents of an image, if it is embedded."""
         return self._file.image(sha256)
 
+    def check_structure(self) -> None:
+        """Have every page of the file looked at."""
+        self._file.check_structure()
+
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
 
 
-def _merge_chunks(file: RecordingFile) -> Iterator[Range]:
-    """The chunks of many commits as a few big ones, which compress better."""
-    first = upto = START
-    logged: list[Logged] = []
+def read_chunks(file: RecordingFile) -> Iterator[tuple[ChunkRow, Chunk]]:
+    """The chunks of a file, decoded, with their rows."""
     for row in file.chunks():
-        logged += decode_chunk(Icount(row.first), row.data)
-        upto = Icount(row.upto)
-        if len(logged) >= _FLUSH_EVENTS:
-            yield first, upto, encode_chunk(first, logged)
-            first, logged = upto, []
-    if logged or upto > first:
-        yield first, upto, encode_chunk(first, logged)
-
-
-def _merge_texts(file: RecordingFile) -> Iterator[Text]:
-    """The output of many commits in a few big pieces."""
-    pieces: dict[str, bytearray] = {}
-    starts: dict[str, int] = {}
-    for row in file.texts():
-        piece = pieces.setdefault(row.port, bytearray())
-        piece += decompress(row.data)
-        if len(piece) >= _FLUSH_BYTES:
-            yield row.port, starts.get(row.port, 0), compress(bytes(piece))
-            starts[row.port] = starts.get(row.port, 0) + len(piece)
-            piece.clear()
-    for port, piece in pieces.items():
-        if piece:
-            yield port, starts.get(port, 0), compress(bytes(piece))
+        chunk = decode_chunk(Icount(row.first), row.data)
+        if chunk.logged and chunk.logged[-1].at > row.upto:
+            raise damaged(file.path, "an event is outside of its chunk")
+        yield row, chunk

@@ -76,7 +76,7 @@ class Recorder:
     def emitted(self, port: str, data: bytes) -> None:
         """Keep output."""
         self._mutex.require_held("logging output")
-        self._log.emit(port, data)
+        self._log.emit(port, data, self._now())
 
     def _describe(self, kind: str, digests: Digests) -> Checkpoint:
         parts = {name: value[:LOCATOR_BYTES] for name, value in digests.parts()}

@@ -43,7 +43,7 @@ class Replayer:
         mirror: Mirror = lambda port, data: None,
     ) -> None:
         self.end = log.end()
-        self.complete = log.complete
+        self.ended = log.ended
         self._log = log
         self._now = now
         self._mutex = mutex
@@ -104,7 +104,7 @@ class Replayer:
                 self._compare(now, event, digests())
                 self._consume()
                 return
-        if kind not in UNDIGESTED and kind != PERIODIC and (upcoming is not None or self.complete):
+        if kind not in UNDIGESTED and kind != PERIODIC and (upcoming is not None or self.ended):
             self._diverge(f"reached a checkpoint ({kind})")
 
     def finished(self) -> bool:

@@ -49,7 +49,8 @@ def summarize(log: LogReader) -> Summary:
     counts: dict[str, int] = {}
     stored: dict[str, int] = {}
     total, instructions, final = 0, log.end(), None
-    for size, logged in log.chunks():
+    for row, (logged, _) in log.chunks():
+        size = len(row.data)
         total += size
         sizes = [encoded_size(each.event) for each in logged]
         whole = sum(sizes) or 1

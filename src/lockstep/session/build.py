@@ -118,7 +118,7 @@ def replayed(
     with _locks(enabled=True) as locks:
         instants = _Instants()
         world = Replayer(log, instants.now, locks.replay, lambda port, data: console.emit(data))
-        end = FOREVER if world.complete else world.end
+        end = FOREVER if world.ended else world.end
         board = _board(config, images)
         machine, cpu = _build(board, config, world, locks, instants)
         idle = ReplayIdle(world, skip=config.idle == "skip")

@@ -1,0 +1,128 @@
+"""How to get at the database of a recording to read it, whatever state it was left in.
+
+Nothing here writes to the recording, or leaves anything beside it. A finished recording is opened
+as it is, without locks. One that is still growing is copied at one instant, so that its writer may
+go on, and finish, as if nobody looked. One that was killed is copied, since SQLite would have to
+repair it in place, and its directory may be read-only, or full.
+"""
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Final
+
+from lockstep.errors import BadRecording, HostFailure, UsageError
+
+APPLICATION_ID: Final = 0x6C6B7374  # "lkst", shown by file(1)
+NOT_ONE: Final = "Name a file that `lockstep record` has written."
+SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+
+_HEADER_BYTES: Final = 100  # https://sqlite.org/fileformat.html#the_database_header
+_WAL: Final = 2
+
+Opened = tuple[sqlite3.Connection, Callable[[], None]]
+"""A connection, and what to do after closing it."""
+
+
+def connect_to_read(path: Path) -> Opened:
+    """The database as of now. It will not change any more."""
+    header = read_header(path)
+    if header[18:20] == bytes((_WAL, _WAL)) and beside(path, "-shm").exists():
+        with suppress(sqlite3.Error):
+            return _snapshot(path), _nothing
+    if any(beside(path, suffix).exists() for suffix in ("-wal", "-journal")):
+        return connect_to_copy(path)
+    return _connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True), _nothing
+
+
+def connect_to_copy(path: Path) -> Opened:
+    """A copy in a directory of its own, where SQLite may repair what a crash has left."""
+    directory = tempfile.TemporaryDirectory(prefix="lockstep-")
+    copy = Path(directory.name) / "copy"
+    try:
+        for suffix in ("", "-wal", "-journal"):
+            if not suffix or beside(path, suffix).exists():
+                shutil.copyfile(beside(path, suffix), beside(copy, suffix))
+        return _connect(str(copy)), directory.cleanup
+    except OSError as error:
+        directory.cleanup()
+        raise HostFailure(
+            f"{path} has to be copied to be read, which fails: {error}",
+            remedy="Free some space for temporary files, or set TMPDIR to where there is some.",
+        ) from error
+
+
+def read_header(path: Path) -> bytes:
+    """The first bytes, so that a file of another sort is never opened as a database."""
+    if not path.is_file():
+        raise UsageError(f"there is no recording {path}", remedy=NOT_ONE)
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {path}: {error.strerror}", remedy="Check the path and its permissions."
+        ) from error
+    if not is_ours(header):
+        raise BadRecording(f"{path} is not a lockstep recording", remedy=NOT_ONE)
+    return header
+
+
+def is_ours(header: bytes) -> bool:
+    """Whether a file that begins like this is a recording."""
+    return (
+        len(header) == _HEADER_BYTES
+        and header.startswith(b"SQLite format 3\0")
+        and int.from_bytes(header[68:72], "big") == APPLICATION_ID
+    )
+
+
+def may_replace(path: Path) -> bool:
+    """Whether a file may be overwritten: never a device, a directory or somebody's thesis."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    return not header or is_ours(header)
+
+
+def in_use(path: Path) -> bool:
+    """Whether somebody has a recording open that is not finished."""
+    try:
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+            # In this mode SQLite wants the file for itself before it looks into it.
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+            connection.execute("SELECT * FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    except sqlite3.Error:
+        pass
+    return False
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """A file that SQLite keeps beside the database."""
+    return path.with_name(path.name + suffix)
+
+
+def _snapshot(path: Path) -> sqlite3.Connection:
+    snapshot = _connect("")  # temporary: in memory, and on disk if it becomes big
+    try:
+        with closing(_connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source:
+            source.backup(snapshot)
+    except BaseException:
+        snapshot.close()
+        raise
+    return snapshot
+
+
+def _connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
+    # The vCPU thread reads, too; the replay mutex sees to it that it is one thread at a time.
+    return sqlite3.connect(name, uri=uri, isolation_level=None, check_same_thread=False)
+
+
+def _nothing() -> None:
+    pass
