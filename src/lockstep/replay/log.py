@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from lockstep.det.fifo import LockCounts
 from lockstep.det.instant import FOREVER, START, Icount
-from lockstep.errors import BadRecording, HostFailure
+from lockstep.errors import BadRecording, HostFailure, UsageError
 from lockstep.replay.chain import Chain
 from lockstep.replay.codec import (
     MAX_EVENTS,
@@ -46,9 +46,12 @@ class LogWriter:
         *,
         limit: int | None = None,
     ) -> None:
+        if limit is not None and limit < LEAST_LIMIT:
+            raise UsageError(
+                f"a recording of at most {limit:,} bytes is too small",
+                remedy=f"Allow at least {LEAST_LIMIT:,} bytes.",
+            )
         self.manifest = manifest
-        self.full = False
-        """The limit is near: end the machine, and finish."""
         self._limit = limit
         self._file = RecordingFile.create(path)
         self._file.put_about(manifest=manifest)
@@ -68,7 +71,13 @@ class LogWriter:
         self._heavy = MERGED_BYTES
         self._call: Callable[[], None] = lambda: None
         self._due_ns: int | None = None
-        self._check_limit()
+        self._full = False
+        if self._check_limit():
+            self.close()
+            raise UsageError(
+                f"a recording of at most {limit:,} bytes has no room for its images",
+                remedy="Allow more, or leave the images outside.",
+            )
 
     def when_heavy(self, call: Callable[[], None]) -> None:
         """Have somebody called as soon as there is so much to commit that `tick` is needed."""
@@ -98,14 +107,18 @@ class LogWriter:
         """How many bytes have left through each port."""
         return {port: self._starts.get(port, 0) + len(text) for port, text in self._texts.items()}
 
-    def tick(self, now: Icount, host_ns: int) -> None:
-        """Commit if it is time to. Call it often; `host_ns` is any monotonic clock."""
+    def tick(self, now: Icount, host_ns: int) -> bool:
+        """Commit if it is time to. Call it often; `host_ns` is any monotonic clock.
+
+        True, once, when the limit is near: end the machine then, and finish.
+        """
         if self._due_ns is None:
             self._due_ns = host_ns + _FLUSH_NS
         elif self._weight >= self._heavy or host_ns >= self._due_ns:
             self._due_ns = host_ns + _FLUSH_NS
             self.flush(now)
-            self._check_limit()
+            return self._check_limit()
+        return False
 
     def flush(self, now: Icount) -> None:
         """Commit everything up to `now`: replay will be able to get that far."""
@@ -200,17 +213,17 @@ class LogWriter:
         if before < self._heavy <= self._weight:
             self._call()
 
-    def _check_limit(self) -> None:
-        if self._limit is None:
-            return
+    def _check_limit(self) -> bool:
+        if self._limit is None or self._full:
+            return False
         room = self._limit - _RESERVE - self._file.taken()
         if room <= 0:
             self._file.settle()
             room = self._limit - _RESERVE - self._file.taken()
-        if room <= 0:
-            self.full = True
+        self._full = room <= 0
         # What is committed is there three times while it moves from the -wal file to its place.
         self._heavy = min(MERGED_BYTES, max(room // 4, 64 * _EVENT_BYTES))
+        return self._full
 
 
 class LogReader:

@@ -46,10 +46,11 @@ def record(
     typed: bytes = b"",
     digest_every: int = DIGEST_EVERY,
     embed: bool = False,
+    max_log: int | None = None,
     **machine: Any,
 ) -> Run:
-    """As `run`, and record it. `embed` puts the images into the recording."""
-    return _live(Path(recording), machine, typed, digest_every, embed=embed)
+    """As `run`, and record it. `embed` puts the images into the recording; `max_log` bounds it."""
+    return _live(Path(recording), machine, typed, digest_every, embed=embed, max_log=max_log)
 
 
 def replay(
@@ -84,14 +85,25 @@ def events(recording: str | PathLike[str]) -> Iterator[dict[str, Any]]:
 
 
 def _live(
-    recording: Path | None, machine: dict[str, Any], typed: bytes, digest_every: int, *, embed: bool
+    recording: Path | None,
+    machine: dict[str, Any],
+    typed: bytes,
+    digest_every: int,
+    *,
+    embed: bool,
+    max_log: int | None = None,
 ) -> Run:
     if isinstance(machine.get("memory"), str):
         machine["memory"] = parse_size(machine["memory"])
     kept = _KeptOutput()
     config = MachineConfig(**machine)
     with live(
-        config, Console(kept), recording=recording, digest_every=digest_every, embed=embed
+        config,
+        Console(kept),
+        recording=recording,
+        digest_every=digest_every,
+        embed=embed,
+        max_log=max_log,
     ) as session:
         if typed:
             session.post(Arrival(SERIAL, typed))

@@ -65,8 +65,11 @@ def live(
     recording: Path | None = None,
     digest_every: int = 0,
     embed: bool = False,
+    max_log: int | None = None,
 ) -> Iterator[Session]:
     """A machine in the live world; everything that comes in is written to `recording`, if given.
+
+    `max_log` bounds the file, in bytes: when it is reached the session ends.
 
     Leaving the context completes the recording; leaving it by an exception leaves it incomplete,
     and good up to there.
@@ -86,12 +89,16 @@ def live(
             return
         manifest = _manifest(config, images, digest_every)
         embedded = {image.sha256: image.data for image in images} if embed else {}
-        with _log(recording, manifest, embedded, locks, instants) as (log, finished):
+        with _log(recording, manifest, embedded, locks, instants, max_log) as (log, finished):
             world = Recorder(outside, log, instants.now, locks.replay)
             machine, cpu = _build(board, config, world, locks, instants)
-            session = Session(
-                machine, cpu, world, locks, idle, console, outside.post, tick=log.tick
-            )
+
+            def tick(now: Icount, host_ns: int) -> None:
+                if log.tick(now, host_ns):
+                    session.request(b"log-full")
+
+            session = Session(machine, cpu, world, locks, idle, console, outside.post, tick=tick)
+            log.when_heavy(session.ring)
             yield session
             finished(session)
 
@@ -155,9 +162,10 @@ def _log(
     embedded: dict[str, bytes],
     locks: Locks,
     instants: _Instants,
+    max_log: int | None,
 ) -> Iterator[tuple[LogWriter, Callable[[Session], None]]]:
     """A log to write. Calling the second value completes it."""
-    log = LogWriter(path, manifest, embedded)
+    log = LogWriter(path, manifest, embedded, limit=max_log)
     started = monotonic_ns()
 
     def finish(session: Session) -> None:
@@ -176,8 +184,7 @@ def _log(
     except BaseException:
         # What went wrong is more interesting than that the disk is full, should it be.
         with suppress(LockstepError):
-            log.flush(instants.now())
-            log.close()
+            log.cut(instants.now())
         raise
 
 

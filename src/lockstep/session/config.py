@@ -59,11 +59,11 @@ class MachineConfig(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageError("--initrd needs a kernel that reads it", remedy="give --kernel")
 
 
-def parse_size(text: str) -> int:
+def parse_size(text: str, option: str = "--memory") -> int:
     """Bytes, from "512M", "1G" or "128" (MiB, as QEMU has it)."""
     match = re.fullmatch(r"(\d{1,15})([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
     if match is None:
-        raise UsageError(f"--memory {text} is not a size", remedy="write it as 512M or 2G")
+        raise UsageError(f"{option} {text} is not a size", remedy="write it as 512M or 2G")
     return int(match[1]) * _UNITS[match[2].upper()]
 
 

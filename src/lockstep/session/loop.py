@@ -25,7 +25,7 @@ from lockstep.session.outcome import ENDINGS, POWER, SERIAL, Outcome
 from lockstep.session.pace import Pace
 from lockstep.session.vcpu import VCpu
 
-_BEAT_NS: Final = 400_000_000
+_BEAT_NS: Final = 200_000_000
 """How often the main loop has a look even if nothing happens: a recording is committed then."""
 
 _DIGESTION_NS: Final = 20_000_000
@@ -177,6 +177,10 @@ class Session:
             self.post(Arrival(POWER, power))
         else:
             self._vcpu.give_up(ENDINGS[power])
+
+    def ring(self) -> None:
+        """Have the main loop look around at once. From any thread, while the session runs."""
+        self._poller.ring()
 
     def status(self) -> Status:
         """Where the machine is; with `mailbox.ask`, from any thread."""

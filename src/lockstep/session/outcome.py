@@ -11,12 +11,13 @@ WARP: Final = "warp"
 SERIAL: Final = "serial0"
 """The port of the console."""
 
-Reason = Literal["poweroff", "fail", "interrupt", "quit", "idle", "until"]
+Reason = Literal["poweroff", "fail", "interrupt", "quit", "idle", "log-full", "until"]
 
 ENDINGS: Final[dict[bytes, Reason]] = {
     b"interrupt": "interrupt",  # SIGINT or SIGTERM
     b"quit": "quit",  # Ctrl-A x, or quit in the monitor
     b"idle": "idle",  # every hart waits, and nothing can come
+    b"log-full": "log-full",  # --max-log is reached
 }
 """Requests that end the session at once, whatever the guest does."""
 
@@ -30,6 +31,7 @@ _SAID: Final[dict[Reason, str]] = {
     "interrupt": "interrupted",
     "quit": "quit",
     "idle": "the guest waits forever: no timer is set and no input can come",
+    "log-full": "the recording has reached --max-log, so the machine was stopped",
     "until": "stopped where it was asked to",
 }
 

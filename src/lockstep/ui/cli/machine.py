@@ -7,18 +7,24 @@ from lockstep.errors import UsageError
 from lockstep.host.serial import open_serial
 from lockstep.host.terminal import is_terminal
 from lockstep.session.build import live
-from lockstep.session.config import MachineConfig
+from lockstep.session.config import MachineConfig, parse_size
 from lockstep.session.console import Console, say
 
 _KEYS = "Ctrl-A x quits, Ctrl-A h shows the other keys, Ctrl-C ends the session\n"
 
 
 def start(
-    config: MachineConfig, serial: str, *, recording: str | None = None, digest_every: int = 0
+    config: MachineConfig,
+    serial: str,
+    *,
+    recording: str | None = None,
+    digest_every: int = 0,
+    max_log: str | None = None,
 ) -> int:
     """Run it to its end; the exit status."""
     if digest_every < 0:
         raise UsageError(f"--digest-every {digest_every} is not possible", remedy="0 means none")
+    limit = None if max_log is None else parse_size(max_log, "--max-log")
     far_end = open_serial(serial, lambda text: say(f"lockstep: {text}\n"))
     interactive = serial == "stdio" and is_terminal(0)
     console = Console(far_end, interactive=interactive)
@@ -28,6 +34,7 @@ def start(
             console,
             recording=None if recording is None else Path(recording),
             digest_every=digest_every,
+            max_log=limit,
         ) as session:
             if interactive:
                 say(_KEYS)

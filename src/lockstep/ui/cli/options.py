@@ -30,6 +30,10 @@ Seed = Annotated[
 DigestEvery = Annotated[
     int, typer.Option(metavar="N", help="Instructions between digests of the machine; 0: none.")
 ]
+MaxLog = Annotated[
+    str | None,
+    typer.Option(metavar="SIZE", help="Stop the machine before the recording is bigger: 64M."),
+]
 Output = Annotated[str, typer.Option("-o", "--output", metavar="REC", help="The recording.")]
 Recording = Annotated[str, typer.Argument(metavar="REC", help="A recording.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]

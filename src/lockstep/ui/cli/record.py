@@ -21,6 +21,7 @@ def record(
     engine: o.Engine = "auto",
     seed: o.Seed = None,
     digest_every: o.DigestEvery = DIGEST_EVERY,
+    max_log: o.MaxLog = None,
 ) -> None:
     """Run a machine and record everything that happens to it. Ctrl-C ends the recording."""
     from lockstep.ui.cli.machine import start
@@ -38,4 +39,6 @@ def record(
         engine=engine,
         seed=seed,
     )
-    raise typer.Exit(start(config, serial, recording=output, digest_every=digest_every))
+    raise typer.Exit(
+        start(config, serial, recording=output, digest_every=digest_every, max_log=max_log)
+    )
