@@ -71,9 +71,9 @@ class Fields:
         found = []
         for place, excess in errors(expected, self.syndrome(), names).items():
             name = names[place]
-            actual = self.values[name]
-            expected = corrected(actual, excess)
-            found.append(Difference(self.part, name, show(expected), show(actual)))
+            value = self.values[name]
+            right = show(corrected(value, excess))
+            found.append(Difference(self.part, name, right, show(value)))
         return found
 
 
@@ -81,7 +81,7 @@ def compare(part: str, expected: Values, actual: Values) -> list[Difference]:
     """All leaves that differ between two states that are both at hand."""
     return [
         Difference(part, name, show(expected.get(name)), show(actual.get(name)))
-        for name in expected | actual
+        for name in {**expected, **actual}
         if expected.get(name) != actual.get(name)
     ]
 

@@ -17,6 +17,8 @@ from lockstep.det.instant import Icount
 from lockstep.det.world import Arrival
 
 VERSION: Final = 1
+REVISION: Final = 2
+"""Of what VERSION has: raised with every field that is appended and every kind that is added."""
 FIRST_SKIPPABLE: Final = 128
 LOCATOR_BYTES: Final = 4
 """How much of a part's digest a checkpoint keeps: enough to name the part; `total` is the proof."""
@@ -170,8 +172,10 @@ class Arrived(ArrivalEvent, frozen=True, tag=19):
 class Checkpoint(Event, frozen=True, tag=32):
     """The two threads met here. `total` digests the whole machine and must come out the same.
 
-    `parts` and `outputs` hold only what changed since the last checkpoint: the first bytes of the
-    digest of a part of the machine, and the count of bytes that left through a port.
+    `parts`, `outputs` and `syndromes` hold only what changed since the last checkpoint: the first
+    bytes of the digest of a part of the machine, the count of bytes that left through a port, and
+    the code that finds what is wrong inside a part (det/syndrome). `chain` is the checksum of all
+    events before this one (replay/chain).
     """
 
     kind = "checkpoint"
@@ -179,6 +183,15 @@ class Checkpoint(Event, frozen=True, tag=32):
     total: bytes
     parts: dict[str, bytes]
     outputs: dict[str, int]
+    syndromes: dict[str, bytes] = {}
+    chain: int | None = None
+
+    def describe(self) -> str:
+        """One line for reports; the codes at the end are not for people."""
+        return (
+            f"checkpoint reason={self.reason} total={self.total.hex()} parts={_show(self.parts)} "
+            f"outputs={_show(self.outputs)}"
+        )
 
 
 AnyEvent = (
@@ -241,6 +254,7 @@ class Manifest(msgspec.Struct, frozen=True):
     host: dict[str, str] = {}
     created: str = ""
     format: int = VERSION
+    revision: int = 1
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -256,6 +270,7 @@ class Ending(msgspec.Struct, frozen=True):
     chunks: int
     outputs: dict[str, int]
     cut: bool = False
+    chain: int | None = None
     locks: tuple[LockCounts, ...] = ()
     """How the two threads waited for each other."""
 

@@ -81,8 +81,13 @@ class Recorder:
     def _describe(self, kind: str, digests: Digests) -> Checkpoint:
         parts = {name: value[:LOCATOR_BYTES] for name, value in digests.parts()}
         outputs = self._log.outputs()
+        moved = _changes(self._parts, parts)
         changed = Checkpoint(
-            kind, digests.total(), _changes(self._parts, parts), _changes(self._outputs, outputs)
+            kind,
+            digests.total(),
+            moved,
+            _changes(self._outputs, outputs),
+            {name: part.syndrome() for name in moved if (part := digests.inside(name))},
         )
         self._parts = parts
         self._outputs = outputs

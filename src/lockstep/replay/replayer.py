@@ -6,14 +6,18 @@ whatever the machine leaves out or adds is seen at the first instant at which it
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from contextlib import suppress
+from itertools import islice
 from typing import Final, NoReturn
 
 from lockstep.det.instant import START, Icount
+from lockstep.det.leaves import Difference
 from lockstep.det.locks import ReplayMutex
 from lockstep.det.state import Digests
 from lockstep.det.world import Arrival, Outlet
-from lockstep.replay.divergence import ReplayDivergence
+from lockstep.errors import BadRecording, LockstepError
+from lockstep.replay.chain import AlteredLog
+from lockstep.replay.divergence import Kind, Nearby, ReplayDivergence, Report
 from lockstep.replay.format import (
     LOCATOR_BYTES,
     AnswerEvent,
@@ -30,7 +34,7 @@ Mirror = Callable[[str, bytes], None]
 
 
 class Replayer:
-    """A `World`. States: replaying; then diverged (every call raises it again), or finished.
+    """A `World`. States: replaying; then failed (every call raises it again), or finished.
 
     `mirror` is shown all output once it has been checked.
     """
@@ -53,11 +57,12 @@ class Replayer:
         self._behind: deque[Logged] = deque(maxlen=_AROUND)
         self._outlets = {port: _ReplayedOutlet(self, port) for port in log.ports()}
         self._parts: dict[str, bytes] = {}
+        self._syndromes: dict[str, bytes] = {}
         self._expected_outputs: dict[str, int] = {}
         self._agreed: Icount | None = None
         self._last = START
         self._ended = False
-        self._diverged: ReplayDivergence | None = None
+        self._failed: LockstepError | None = None
 
     def outlet(self, port: str) -> Outlet:
         """An outlet that answers from the log."""
@@ -74,7 +79,7 @@ class Replayer:
         if upcoming is None and now >= self.end:
             self.check_finished()
             if self._ended:  # never a hang
-                self._diverge("goes on")
+                self._diverge("end", "goes on")
             self._ended = True
             return now
         if upcoming is None:
@@ -105,20 +110,26 @@ class Replayer:
                 self._consume()
                 return
         if kind not in UNDIGESTED and kind != PERIODIC and (upcoming is not None or self.ended):
-            self._diverge(f"reached a checkpoint ({kind})")
+            self._diverge("event", f"reached a checkpoint ({kind})")
 
     def finished(self) -> bool:
         """Whether the whole log was consumed, to its last event and its last byte of output."""
-        return self._diverged is None and self._rest() is None and self._last >= self.end
+        return self._failed is None and self._rest() is None and self._last >= self.end
 
     def check_finished(self) -> None:
         """Raise the divergence of a machine that stopped before the log does."""
         self._raise_again()
         rest = self._rest()
         if rest is not None:
-            self._diverge("stopped", expected=rest)
+            self._diverge("end", "stopped", expected=rest)
         if self._last < self.end:
-            self._diverge("stopped", expected=f"it ran on to instruction {self.end:_}")
+            self._diverge("end", "stopped", expected=f"it ran on to instruction {self.end:_}")
+
+    def stalled(self, offers: str) -> NoReturn:
+        """The divergence of a machine that will not get to the next event, and what it does."""
+        self._raise_again()
+        waits_for = self._rest() or f"the end, at instruction {self.end:_}"
+        self._diverge("stall", offers, expected=f"waiting for: {waits_for}")
 
     def answer(self, port: str, question: str, size: int) -> bytes:
         """The logged answer to a question, which must be the one that was asked."""
@@ -132,7 +143,7 @@ class Replayer:
                 if len(data) == size:
                     self._consume()
                     return data
-        self._diverge(f"{port} asked {question!r} ({size} bytes)")
+        self._diverge("event", f"{port} asked {question!r} ({size} bytes)")
 
     def check_output(self, port: str, position: int, expected: bytes, data: bytes) -> None:
         """Compare output with the transcript."""
@@ -147,6 +158,7 @@ class Replayer:
         )
         said = repr(expected[same : same + 32]) if same < len(expected) else "nothing more"
         self._diverge(
+            "output",
             f"{port} sent {data[same : same + 32]!r}",
             expected=f"byte {position + same} of the output of {port} is {said}",
         )
@@ -154,22 +166,38 @@ class Replayer:
     def _compare(self, now: Icount, event: Checkpoint, digests: Digests) -> None:
         self._parts.update(event.parts)
         self._expected_outputs.update(event.outputs)
+        self._syndromes.update(event.syndromes)
         total = digests.total()
         if total != event.total:
-            mine = {name: value[:LOCATOR_BYTES] for name, value in digests.parts()}
-            names = [n for n in self._parts | mine if self._parts.get(n) != mine.get(n)]
             self._diverge(
+                "digest",
                 f"its digest is {total.hex()}",
                 expected=f"at this checkpoint ({event.reason}) its digest is {event.total.hex()}",
-                parts=tuple(names),
+                checkpoint=event.reason,
+                differences=tuple(self._differences(digests)),
             )
         for port, count in self._expected_outputs.items():
             sent = self._outlets[port].position if port in self._outlets else 0
             if sent != count:
                 self._diverge(
-                    f"{port} has sent {sent} bytes", expected=f"{port} has sent {count} bytes"
+                    "output",
+                    f"{port} has sent {sent} bytes",
+                    expected=f"{port} has sent {count} bytes",
                 )
         self._agreed = now
+
+    def _differences(self, digests: Digests) -> Iterator[Difference]:
+        """What differs: by its name as far as the codes in the log go, else by its part."""
+        mine = {name: value[:LOCATOR_BYTES] for name, value in digests.parts()}
+        for name in self._parts | mine:
+            if self._parts.get(name) == mine.get(name):
+                continue
+            inside = digests.inside(name) if name in mine else None
+            expected = self._syndromes.get(name)
+            if inside is None or expected is None:
+                yield Difference(name)
+            else:
+                yield from inside.differences(expected) or [Difference(name)]
 
     def _upcoming(self, now: Icount) -> Logged | None:
         """The next event. Divergence if its instant has passed: the machine left it out."""
@@ -178,12 +206,16 @@ class Replayer:
         self._last = now
         upcoming = self._peek()
         if upcoming is not None and upcoming.at < now:
-            self._diverge(f"ran on to instruction {now:_} without that")
+            self._diverge("event", f"ran on to instruction {now:_} without that")
         return upcoming
 
     def _peek(self, depth: int = 1) -> Logged | None:
-        while len(self._ahead) < depth and (event := next(self._events, None)) is not None:
-            self._ahead.append(event)
+        try:
+            while len(self._ahead) < depth and (event := next(self._events, None)) is not None:
+                self._ahead.append(event)
+        except LockstepError as error:
+            self._failed = error
+            raise
         return self._ahead[depth - 1] if len(self._ahead) >= depth else None
 
     def _consume(self) -> None:
@@ -199,28 +231,50 @@ class Replayer:
         return None
 
     def _diverge(
-        self, actual: str, *, expected: str | None = None, parts: tuple[str, ...] = ()
+        self,
+        kind: Kind,
+        actual: str,
+        *,
+        expected: str | None = None,
+        checkpoint: str = "",
+        differences: tuple[Difference, ...] = (),
     ) -> NoReturn:
         upcoming = self._peek()
         if expected is None:
             expected = f"at instruction {upcoming}" if upcoming else "nothing more: it ends here"
-        self._peek(_AROUND)
-        around = tuple(
-            f"{mark} {event}"
-            for mark, event in chain(
-                (("done", event) for event in self._behind),
-                (("next", event) for event in list(self._ahead)[:_AROUND]),
-            )
+        altered = self._altered()
+        report = Report(
+            kind=kind,
+            at=self._now(),
+            expected=expected,
+            actual=actual,
+            checkpoint=checkpoint,
+            agreed=self._agreed,
+            differences=differences,
+            around=tuple(self._around()),
+            altered=None if altered is None else (altered.first, altered.last),
         )
-        self._diverged = ReplayDivergence(
-            self._now(), expected, actual, around=around, parts=parts, agreed=self._agreed
-        )
-        raise self._diverged
+        self._failed = ReplayDivergence(report)
+        raise self._failed
+
+    def _altered(self) -> AlteredLog | None:
+        """Whether the log itself is to blame: its next checkpoint tells."""
+        depth = _AROUND
+        with suppress(BadRecording):
+            while (logged := self._peek(depth)) and not isinstance(logged.event, Checkpoint):
+                depth += 1
+        return self._failed if isinstance(self._failed, AlteredLog) else None
+
+    def _around(self) -> Iterator[Nearby]:
+        for at, event in self._behind:
+            yield Nearby(at, done=True, event=event.describe())
+        for at, event in islice(self._ahead, _AROUND):
+            yield Nearby(at, done=False, event=event.describe())
 
     def _raise_again(self) -> None:
         """A device's caller may have lost the exception on its way through native code."""
-        if self._diverged is not None:
-            raise self._diverged
+        if self._failed is not None:
+            raise self._failed
 
     def transcript(self, port: str) -> Iterator[bytes]:
         """The recorded output of a port."""

@@ -29,7 +29,7 @@ from lockstep.machine.bus import Bus
 from lockstep.machine.dtb import make_dtb
 from lockstep.machine.loader import plan_boot
 from lockstep.machine.machine import Machine
-from lockstep.replay.format import Image, Manifest
+from lockstep.replay.format import REVISION, Image, Manifest
 from lockstep.replay.log import LogReader, LogWriter
 from lockstep.replay.recorder import Recorder
 from lockstep.replay.replayer import Replayer
@@ -40,6 +40,7 @@ from lockstep.session.images import ImageFile, load_images, reload_images
 from lockstep.session.loop import Session
 from lockstep.session.outcome import SERIAL
 from lockstep.session.pace import Pace
+from lockstep.session.probe import Probe
 
 _SEED_BYTES: Final = 32
 
@@ -112,10 +113,12 @@ def replayed(
     realtime: bool = False,
     engine: str | None = None,
     progress: Callable[[Icount, int], None] | None = None,
+    probe: Probe | None = None,
 ) -> Iterator[Session]:
     """The machine of a recording, in the world that its log describes.
 
-    `progress` is told the instant and the host's time, a few times a second.
+    `progress` is told the instant and the host's time, a few times a second; `probe` gets the
+    machine into its hands.
     """
     config = config_from_manifest(log.manifest.machine)
     if engine is not None:
@@ -127,12 +130,13 @@ def replayed(
         world = Replayer(log, instants.now, locks.replay, lambda port, data: console.emit(data))
         end = FOREVER if world.ended else world.end
         board = _board(config, images)
-        machine, cpu = _build(board, config, world, locks, instants)
+        seen = world if probe is None else probe.around(world)
+        machine, cpu = _build(board, config, seen, locks, instants, probe)
         idle = ReplayIdle(world, skip=config.idle == "skip")
         pace = Pace(config.shift) if realtime else None
         until = end if until is None else min(until, end)
         session = Session(
-            machine, cpu, world, locks, idle, console, None, until=until, pace=pace, tick=progress
+            machine, cpu, seen, locks, idle, console, None, until=until, pace=pace, tick=progress
         )
         yield session
         outcome = session.outcome
@@ -189,7 +193,12 @@ def _log(
 
 
 def _build(
-    board: BoardConfig, config: MachineConfig, world: World, locks: Locks, instants: _Instants
+    board: BoardConfig,
+    config: MachineConfig,
+    world: World,
+    locks: Locks,
+    instants: _Instants,
+    probe: Probe | None = None,
 ) -> tuple[Machine, Cpu]:
     """The machine at its first instruction, and its harts."""
     seed = world.outlet("board").ask("entropy", _SEED_BYTES)
@@ -205,6 +214,8 @@ def _build(
     cpu = make_cpu(config.engine, config.smp, ram, bus, config.shift, config.quantum, _tell)
     machine = Machine(board, cpu, ram, bus, world.outlet)
     instants.cpu = cpu
+    if probe is not None:
+        probe.machine = machine
     world.checkpoint("machine-init", Icount(cpu.icount), machine.digests)
     return machine, cpu
 
@@ -243,5 +254,6 @@ def _manifest(config: MachineConfig, images: Sequence[ImageFile], digest_every: 
         images=tuple(Image(image.role, image.sha256, len(image.data)) for image in images),
         versions={"lockstep": __version__, "python": platform.python_version()},
         host={"system": platform.system(), "machine": platform.machine()},
+        revision=REVISION,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -155,17 +155,17 @@ def test_a_question_that_was_not_asked_is_noticed_one_instruction_later(lab: Lab
     lab.record()
     error = lab.divergence(ToyMachine(quirks=[(450, "ask")]))
     assert error.at == 451
-    assert "at instruction 450: wall-clock port=rtc" in error.expected
-    assert "ran on to instruction 451" in error.actual
+    assert "at instruction 450: wall-clock port=rtc" in error.report.expected
+    assert "ran on to instruction 451" in error.report.actual
 
 
 def test_a_question_too_many_is_noticed_at_once(lab: Lab) -> None:
     lab.record()
     error = lab.divergence(ToyMachine(quirks=[(460, "ask")]))
     assert error.at == 460
-    assert "rtc asked 'wall-clock' (8 bytes)" in error.actual
-    assert any(each.startswith("done 450: wall-clock") for each in error.around)
-    assert any(each.startswith("next 500: checkpoint") for each in error.around)
+    assert "rtc asked 'wall-clock' (8 bytes)" in error.report.actual
+    assert any(str(each).startswith("done 450: wall-clock") for each in error.report.around)
+    assert any(str(each).startswith("next 500: checkpoint") for each in error.report.around)
 
 
 def test_another_question_than_the_logged_one_is_noticed(lab: Lab) -> None:
@@ -185,8 +185,8 @@ def test_wrong_output_is_noticed_at_once_and_byte_by_byte(lab: Lab) -> None:
     lab.record()
     error = lab.divergence(ToyMachine(quirks=[(300, "shout")]))
     assert error.at == 300
-    assert "byte 12 of the output of serial0 is b'at 300" in error.expected
-    assert "serial0 sent b'AT 300" in error.actual
+    assert "byte 12 of the output of serial0 is b'at 300" in error.report.expected
+    assert "serial0 sent b'AT 300" in error.report.actual
 
 
 def test_missing_output_is_noticed_at_the_next_checkpoint(lab: Lab) -> None:
@@ -194,15 +194,15 @@ def test_missing_output_is_noticed_at_the_next_checkpoint(lab: Lab) -> None:
     lab.record()
     error = lab.divergence(ToyMachine(quirks=[(450, "print")]))
     assert error.at == 500
-    assert "serial0 has sent 26 bytes" in error.expected
-    assert "serial0 has sent 19 bytes" in error.actual
+    assert "serial0 has sent 26 bytes" in error.report.expected
+    assert "serial0 has sent 19 bytes" in error.report.actual
 
 
 def test_output_too_much_is_noticed_at_once(lab: Lab) -> None:
     lab.record()
     error = lab.divergence(ToyMachine(quirks=[(950, "print")]))
     assert error.at == 950
-    assert "nothing more" in error.expected
+    assert "nothing more" in error.report.expected
 
 
 def test_a_machine_that_stops_early_is_noticed(lab: Lab) -> None:

@@ -1,0 +1,94 @@
+"""One more run of a recording, under conditions, and what became of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from lockstep.det.instant import FOREVER, Icount
+from lockstep.errors import BadRecording
+from lockstep.host.serial import NullSerial
+from lockstep.machine.machine import Machine
+from lockstep.replay.divergence import ReplayDivergence
+from lockstep.replay.log import LogReader
+from lockstep.session.build import replayed
+from lockstep.session.console import Console
+from lockstep.session.probe import Act, Probe, Seen
+
+Tell = Callable[[Icount, int], None] | None
+"""Told the instant and the host's time now and then."""
+
+Acts = Mapping[Icount, Sequence[Act]]
+
+
+class Conditions(NamedTuple):
+    """How to run a recording: on which engine (None: that of the recording), and what is done to
+    the machine on its way."""
+
+    engine: str | None = None
+    acts: Acts = MappingProxyType({})
+
+
+class Run(NamedTuple):
+    """A run that is over: the machine as it was then, and what ended it before its time."""
+
+    machine: Machine
+    failure: ReplayDivergence | BadRecording | None
+
+
+class Recorded:
+    """A recording, to be run again and again; `runs` counts how often."""
+
+    def __init__(self, path: Path, tell: Tell = None) -> None:
+        self.path = path
+        self.runs = 0
+        self._tell = tell
+
+    def run(
+        self,
+        conditions: Conditions,
+        acts: Acts | None = None,
+        *,
+        until: Icount = FOREVER,
+        at_checkpoint: tuple[str, Icount] | None = None,
+    ) -> Run:
+        """Run it. `acts` come after those of the conditions; an act may end the run (`Seen`), and
+        so does getting past the checkpoint."""
+        both = {
+            at: [*conditions.acts.get(at, ()), *(acts or {}).get(at, ())]
+            for at in {*conditions.acts, *(acts or {})}
+        }
+        self.runs += 1
+        probe = Probe(both, at_checkpoint, seen)
+        failure = None
+        log = LogReader(self.path)
+        try:
+            with replayed(
+                log,
+                Console(NullSerial()),
+                until=until,
+                engine=conditions.engine,
+                progress=self._tell,
+                probe=probe,
+            ) as session:
+                session.run()
+        except Seen:
+            pass
+        except (ReplayDivergence, BadRecording) as error:
+            failure = error
+        finally:
+            log.close()
+        if not hasattr(probe, "machine"):
+            assert failure is not None, "a run without a machine has failed"
+            raise failure
+        return Run(probe.machine, failure)
+
+
+def seen(machine: Machine) -> None:
+    """The act that ends a run."""
+    raise Seen
+
+
+def change_engine(name: str) -> Act:
+    """The act of going on with another engine."""
+    return lambda machine: machine.cpu.change_engine(name)
