@@ -21,6 +21,7 @@ from lockstep.isa.table import Insn, decode
 
 PTE_A: Final = 1 << 6
 PTE_D: Final = 1 << 7
+CALLS: Final = (8, 9, 11)  # the causes by which a case ends that goes well
 EVERYTHING: Final = frozenset("*")
 MEMORY: Final = frozenset({"memory"})  # all that was put there for the case
 X_REGISTERS: Final = frozenset(X_NAMES)
@@ -162,6 +163,22 @@ def _walks_out_of_memory(outcome: Outcome) -> bool:
     return causes in {(1, 12), (5, 13), (7, 15)} and outside
 
 
+def _protects_parts(outcome: Outcome) -> bool:
+    """PMP entries are set, and an access in the case may be over the end of a page."""
+    case = outcome.placed.case
+    pointers = (outcome.placed.resolve(value) for value in case.x.values())
+    return "pmpcfg0" in case.csrs and any(-pointer % at.PAGE in range(1, 8) for pointer in pointers)
+
+
+def _protects_the_middle(outcome: Outcome) -> bool:
+    """An access fault here and none there, and a PMP entry's address is inside of an access."""
+    placed = outcome.placed
+    pointers = [placed.resolve(value) for value in placed.case.x.values()]
+    ends = [placed.resolve(v) << 2 for name, v in placed.case.csrs.items() if "pmpaddr" in name]
+    inside = any(0 < end - pointer < 8 for pointer in pointers for end in ends)
+    return outcome.ours["mcause"] in (5, 7) and outcome.theirs["mcause"] in CALLS and inside
+
+
 DEVIATIONS: Final = (
     Deviation(
         "ctzw of zero",
@@ -225,6 +242,21 @@ DEVIATIONS: Final = (
         "3.7.1 and table 3.7 order the faults of one access, of which a misaligned one may be"
         " several. Where the first page has nothing behind it and the second one refuses, ours"
         " is the page fault, as both are translated first.",
+    ),
+    Deviation(
+        "protection of a misaligned access across pages",
+        _protects_parts,
+        EVERYTHING,
+        '3.7.1: "On some implementations, misaligned loads, stores, and instruction fetches may'
+        ' also be decomposed into multiple accesses": ours are, at the end of a page, and each'
+        " part is checked. test_protection checks ours against the rules themselves.",
+    ),
+    Deviation(
+        "protection in the middle of an access",
+        _protects_the_middle,
+        EVERYTHING,
+        '3.7.1: "The lowest-numbered PMP entry that matches any byte of an access determines'
+        ' whether that access succeeds or fails." QEMU 7.2 looks at the first and the last byte.',
     ),
     Deviation(
         "half of a misaligned store",

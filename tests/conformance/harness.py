@@ -161,6 +161,9 @@ def _save_full(asm: Assembler) -> None:
     for name in at.CSRS:
         asm.csr_read(1, name)
         asm.store(1, _RECORD, at.CSR_SLOT[name])
+    # An entry that covers a part of an access refuses it to M-mode, too (Priv. 3.7.1).
+    asm.csr_write("pmpcfg0", 0)
+    asm.csr_write("pmpcfg2", 0)
     asm.emit("addi", rd=1, imm=at.POKE_COUNT)
     asm.emit("addi", rd=2, rs1=_RECORD, imm=8 * at.POKES)
     asm.label("pick")

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from conformance import layout as at
-from conformance.cases import FS_DIRTY, Case, M, S, U
+from conformance.cases import FS_DIRTY, Case, M, S, U, Value
 from conformance.compare import agree
 from conformance.dice import Dice
 from conformance.harvest import harvest
@@ -172,16 +172,26 @@ def paged(scheme: Scheme, dice: Dice) -> Case:
         change = encode("csrrs", csr=CSR_NUMBERS["mstatus"], rs1=STATUS)
         back = encode("csrrc", csr=CSR_NUMBERS["mstatus"], rs1=STATUS)
         code = [back, change, access, back]
-    medeleg = PAGE_FAULTS if executing == S and dice.once_in(3) else 0
+    csrs: dict[str, Value] = {
+        "satp": scheme.mode << 60 | dice.below(1 << 16) << 44 | ROOT >> 12,
+        "medeleg": PAGE_FAULTS if executing == S and dice.once_in(3) else 0,
+    }
+    if dice.once_in(8):
+        csrs |= protection(dice)
     return Case(
         code,
         x=x,
         mode=executing,
         mstatus=status | FS_DIRTY,
         pokes=pokes + to.memory(address),
-        csrs={"satp": scheme.mode << 60 | dice.below(1 << 16) << 44 | ROOT >> 12,
-              "medeleg": medeleg},
-    )  # fmt: skip
+        csrs=csrs,
+    )
+
+
+def protection(dice: Dice) -> dict[str, Value]:
+    """A page of tables or frames, to which a PMP entry allows little."""
+    page = dice.pick((at.TABLES, at.FRAMES)) + 0x1000 * dice.below(6)
+    return {"pmpaddr0": page >> 2 | 0x1FF, "pmpcfg0": dice.pick((0x18, 0x19, 0x1B, 0x1C, 0x1D))}
 
 
 @pytest.mark.parametrize("scheme", [SV39, SV48, SV57], ids=["Sv39", "Sv48", "Sv57"])
