@@ -52,7 +52,9 @@ class MachineConfig(msgspec.Struct, frozen=True, kw_only=True):
                 remedy="give a size in megabytes, such as 512M",
             )
         if self.seed is not None and not -(1 << 63) <= self.seed < 1 << 63:
-            raise UsageError(f"--seed {self.seed} does not fit in 64 bits", remedy="give a smaller number")
+            raise UsageError(
+                f"--seed {self.seed} does not fit in 64 bits", remedy="give a smaller number"
+            )
         if self.append and self.kernel is None:
             raise UsageError("--append needs a kernel to pass it to", remedy="give --kernel")
         if self.initrd is not None and self.kernel is None:
