@@ -29,6 +29,7 @@ from lockstep.machine.bus import Bus
 from lockstep.machine.dtb import make_dtb
 from lockstep.machine.loader import plan_boot
 from lockstep.machine.machine import Machine
+from lockstep.replay.divergence import ReplayDivergence
 from lockstep.replay.format import REVISION, Image, Manifest
 from lockstep.replay.log import LogReader, LogWriter
 from lockstep.replay.recorder import Recorder
@@ -41,6 +42,7 @@ from lockstep.session.loop import Session
 from lockstep.session.outcome import SERIAL
 from lockstep.session.pace import Pace
 from lockstep.session.probe import Probe
+from lockstep.session.symbols import Symbols, places
 
 _SEED_BYTES: Final = 32
 
@@ -114,11 +116,12 @@ def replayed(
     engine: str | None = None,
     progress: Callable[[Icount, int], None] | None = None,
     probe: Probe | None = None,
+    symbols: Symbols | None = None,
 ) -> Iterator[Session]:
     """The machine of a recording, in the world that its log describes.
 
     `progress` is told the instant and the host's time, a few times a second; `probe` gets the
-    machine into its hands.
+    machine into its hands. With `symbols` a divergence names the functions the harts are in.
     """
     config = config_from_manifest(log.manifest.machine)
     if engine is not None:
@@ -138,12 +141,16 @@ def replayed(
         session = Session(
             machine, cpu, seen, locks, idle, console, None, until=until, pace=pace, tick=progress
         )
-        yield session
-        outcome = session.outcome
-        stopped = outcome.reason == "until" and outcome.instructions < world.end
-        if not (stopped or outcome.given_up):
-            with locks.replay:
-                world.check_finished()
+        try:
+            yield session
+            outcome = session.outcome
+            stopped = outcome.reason == "until" and outcome.instructions < world.end
+            if not (stopped or outcome.given_up):
+                with locks.replay:
+                    world.check_finished()
+        except ReplayDivergence as error:
+            error.amend(harts=places(machine, symbols))
+            raise
 
 
 @contextmanager

@@ -5,11 +5,10 @@ Three answers, by what the session is: `RealIdle` lets real time pass and logs h
 finds everything in the log.
 """
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, NoReturn, Protocol
 
 from lockstep.det.instant import Icount
 from lockstep.det.world import Arrival, World
-from lockstep.errors import Divergence
 from lockstep.host.clock import Clock
 from lockstep.host.live import Live
 from lockstep.session.outcome import POWER, WARP
@@ -91,10 +90,17 @@ class SkipIdle:
         return Advice(wake=False)
 
 
+class Script(World, Protocol):
+    """A world that knows what comes next."""
+
+    def stalled(self, offers: str) -> NoReturn:
+        """Raise that the machine will not get there, and what it does instead."""
+
+
 class ReplayIdle:
     """A machine whose waits are in the log; those of `--idle skip` are jumps, computed again."""
 
-    def __init__(self, world: World, *, skip: bool) -> None:
+    def __init__(self, world: Script, *, skip: bool) -> None:
         self._world = world
         self._skip = skip
 
@@ -105,13 +111,7 @@ class ReplayIdle:
             return Advice(wake=True)
         if self._skip and waiting.timer_ns is not None:
             return Advice(wake=True, jump_ns=waiting.timer_ns)
-        raise Divergence(
-            f"the replay diverged at instruction {waiting.at:_}\n"
-            f"  the log says: nothing happens before instruction {horizon:_}\n"
-            f"  the machine:  waits, with every hart idle",
-            remedy="Check that the same lockstep and the same images are used; if they are, this "
-            "is a bug of lockstep: please report it with the recording.",
-        )
+        self._world.stalled("waits, with every hart idle and nothing to wake it")
 
 
 def _warp(ns: int) -> Arrival:

@@ -18,7 +18,7 @@ from lockstep.machine.machine import Machine
 from lockstep.replay.divergence import Place, ReplayDivergence, Report
 from lockstep.session.locate.narrow import Parting, narrow
 from lockstep.session.locate.rerun import Conditions, Recorded, Run, change_engine, seen
-from lockstep.session.locate.symbols import Symbols, places
+from lockstep.session.symbols import Symbols
 
 Cause = Literal["transient", "engine", "recording", "unsteady"]
 
@@ -74,18 +74,12 @@ class Verdict(NamedTuple):
     found: Found | None = None
 
 
-def inquire(
-    recorded: Recorded, suspect: Conditions, engine: str, symbols: Symbols | None = None
-) -> Verdict:
-    """Replay a recording as `suspect` says; if that fails, find out as much as can be.
-
-    `engine` is the one that is used where the conditions name none.
-    """
-    first = recorded.run(suspect)
+def inquire(recorded: Recorded, suspect: Conditions, symbols: Symbols | None = None) -> Verdict:
+    """Replay a recording as `suspect` says; if that fails, find out as much as can be."""
+    first = recorded.run(suspect, symbols=symbols)
     if not isinstance(first.failure, ReplayDivergence):
         return Verdict(first.failure)
-    first.failure.amend(harts=places(first.machine, symbols))
-    case = _Case(recorded, suspect, suspect.engine or engine, first.machine, first.failure.report)
+    case = _Case(recorded, suspect, first.machine, first.failure.report)
     return Verdict(first.failure, _with_symbol(case.solve(), symbols))
 
 
@@ -96,13 +90,12 @@ class _Case:
         self,
         recorded: Recorded,
         suspect: Conditions,
-        engine: str,
         machine: Machine,
         report: Report,
     ) -> None:
         self._recorded = recorded
         self._suspect = suspect
-        self._engine = engine
+        self._engine = machine.config.engine
         self._machine = machine
         self._report = report
         self._agreed = START if report.agreed is None else report.agreed

@@ -14,6 +14,7 @@ from lockstep.replay.log import LogReader
 from lockstep.session.build import replayed
 from lockstep.session.console import Console
 from lockstep.session.probe import Act, Probe, Seen
+from lockstep.session.symbols import Symbols
 
 Tell = Callable[[Icount, int], None] | None
 """Told the instant and the host's time now and then."""
@@ -51,6 +52,7 @@ class Recorded:
         *,
         until: Icount = FOREVER,
         at_checkpoint: tuple[str, Icount] | None = None,
+        symbols: Symbols | None = None,
     ) -> Run:
         """Run it. `acts` come after those of the conditions; an act may end the run (`Seen`), and
         so does getting past the checkpoint."""
@@ -70,6 +72,7 @@ class Recorded:
                 engine=conditions.engine,
                 progress=self._tell,
                 probe=probe,
+                symbols=symbols,
             ) as session:
                 session.run()
         except Seen:

@@ -36,6 +36,10 @@ MaxLog = Annotated[
 ]
 Output = Annotated[str, typer.Option("-o", "--output", metavar="REC", help="The recording.")]
 Recording = Annotated[str, typer.Argument(metavar="REC", help="A recording.")]
+Symbols = Annotated[
+    str | None,
+    typer.Option(metavar="ELF", help="Names functions in reports, from such as a vmlinux."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 

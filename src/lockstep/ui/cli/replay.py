@@ -13,15 +13,18 @@ def replay(
         int | None, typer.Option(metavar="ICOUNT", help="Stop after so many instructions.")
     ] = None,
     realtime: Annotated[bool, typer.Option("--realtime", help="No faster than it was.")] = False,
+    symbols: o.Symbols = None,
 ) -> None:
     """Replay a recording, console included. Succeeds only if all of it came out the same."""
     from lockstep.host.serial import output_only
     from lockstep.session.console import say
+    from lockstep.session.symbols import read_symbols
     from lockstep.ui.cli.again import run_again
 
     if until is not None and until < 0:
         raise typer.BadParameter("must not be negative", param_hint="--until")
-    outcome = run_again(recording, output_only(), until=until, realtime=realtime)
+    names = read_symbols(symbols)
+    outcome = run_again(recording, output_only(), until=until, realtime=realtime, symbols=names)
     if outcome.reason == "until" and until is None:
         say(f"lockstep: the recording was cut off after {outcome.instructions:,} instructions\n")
     else:

@@ -1,10 +1,34 @@
 """lockstep verify: is this recording whole, and does it replay?"""
 
+from typing import Annotated
+
+import typer
+
 from lockstep.ui.cli import options as o
 
 
-def verify(recording: o.Recording) -> None:
+def verify(
+    recording: o.Recording,
+    locate: Annotated[
+        bool,
+        typer.Option("--locate", help="If it diverges, run it again to find where and why."),
+    ] = False,
+    symbols: o.Symbols = None,
+    as_json: o.Json = False,
+) -> None:
     """Read all of a recording, replay it without its console, and compare every digest."""
+    from lockstep.errors import LockstepError
+    from lockstep.session.symbols import read_symbols
     from lockstep.ui.cli.again import verify_recording
+    from lockstep.ui.cli.locate import locate_divergence, stop
 
-    verify_recording(recording)
+    try:
+        names = read_symbols(symbols)
+        if locate:
+            locate_divergence(recording, names, as_json=as_json)
+        else:
+            verify_recording(recording, names, as_json=as_json)
+    except LockstepError as error:
+        if not as_json:
+            raise
+        stop(error)

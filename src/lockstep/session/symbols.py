@@ -50,6 +50,11 @@ class Symbols:
         return self._named[start] + offset
 
 
+def read_symbols(path: str | None) -> Symbols | None:
+    """Those of a file, if one is given."""
+    return None if path is None else Symbols.read(Path(path))
+
+
 def places(machine: Machine, symbols: Symbols | None = None) -> tuple[Place, ...]:
     """Where the harts of a machine are."""
     pcs = [machine.cpu.hart_fields(hart)["pc"] for hart in range(machine.config.harts)]

@@ -1,0 +1,39 @@
+"""lockstep verify --locate: a recording that does not replay, looked into."""
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+
+from lockstep.errors import LockstepError
+from lockstep.session.archive import info, open_log
+from lockstep.session.locate.inquiry import inquire
+from lockstep.session.locate.plain import plain
+from lockstep.session.locate.rerun import Conditions, Recorded
+from lockstep.session.symbols import Symbols
+from lockstep.ui.cli.again import say_verified
+from lockstep.ui.cli.progress import progress
+
+
+def locate_divergence(recording: str, symbols: Symbols | None, *, as_json: bool) -> None:
+    """Replay it; if that fails, find out where and why, and end with that."""
+    path = Path(recording)
+    with open_log(path) as log:
+        end = log.end()
+    with progress("locating", end, console=False) as tell:
+        verdict = inquire(Recorded(path, tell), Conditions(), symbols)
+    if verdict.failure is None:
+        say_verified(recording, info(path), as_json=as_json)
+        return
+    if as_json:
+        stop(verdict.failure, plain(verdict.failure, verdict.found))
+    if verdict.found is not None:
+        typer.echo(verdict.found.text())
+    raise verdict.failure
+
+
+def stop(error: LockstepError, said: dict[str, Any] | None = None) -> NoReturn:
+    """Print an error as JSON, and exit with its status."""
+    typer.echo(json.dumps(said or plain(error), indent=2))
+    raise typer.Exit(error.exit_status)
