@@ -1,0 +1,122 @@
+"""Injected faults: flipped bits while a recording replays, and altered logs. None may pass."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from lockstep.session import api
+from stress.faults.trial import KINDS, Kind, Told, attempt
+from stress.result import Result
+
+CLAIM = "An injected fault is reported, at its instruction and by its name; none passes unseen"
+FULL = 300
+SAMPLE = 20
+
+_PATIENCE_S: Final = 120
+"""A fault that takes longer hangs. The slowest takes a few seconds."""
+
+_RIGHT: Final = 0.95
+_DIGEST_EVERY: Final = 5_000
+
+
+class _Timed(NamedTuple):
+    told: Told
+    seconds: float
+
+
+def run(count: int) -> Result:
+    """As many faults as that which left a trace; those that did not are counted besides."""
+    seeds = random.Random(os.environ.get("LOCKSTEP_SEED", "faults"))
+    with tempfile.TemporaryDirectory() as directory:
+        recording = Path(directory) / "guest"
+        _record(recording)
+        tried = list(_inject(recording, count, seeds))
+    return _result(count, tried)
+
+
+def _record(path: Path) -> None:
+    with as_file(files("lockstep.ui") / "data" / "demo.elf") as guest:
+        api.record(
+            path,
+            kernel=str(guest),
+            bios="none",
+            memory=16 << 20,
+            smp=2,
+            typed=b"heads or tails",
+            digest_every=_DIGEST_EVERY,
+            embed=True,
+        )
+
+
+def _inject(recording: Path, count: int, seeds: random.Random) -> Iterator[_Timed]:
+    kinds = [KINDS[n % len(KINDS)] for n in range(count)]
+    while kinds:
+        done = _batch(recording, kinds, seeds)
+        yield from done
+        # Whatever vanished without a trace is tried again, as another fault.
+        kinds = [each.told.kind for each in done if each.told.hidden]
+
+
+def _batch(recording: Path, kinds: Sequence[Kind], seeds: random.Random) -> list[_Timed]:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=spawn) as pool:
+        jobs = [(kind, seeds.getrandbits(32)) for kind in kinds]
+        running = [(job, pool.submit(_timed, job[0], recording, job[1])) for job in jobs]
+        done = []
+        for (kind, seed), each in running:
+            try:
+                done.append(each.result(_PATIENCE_S))
+            except TimeoutError:
+                for process in pool._processes.values():
+                    process.kill()
+                return [*done, _Timed(Told(kind, f"seed {seed}", -1, said="it hangs"), _PATIENCE_S)]
+        return done
+
+
+def _timed(kind: Kind, recording: Path, seed: int) -> _Timed:
+    began = time.monotonic()
+    told = attempt(kind, recording, seed)
+    return _Timed(told, time.monotonic() - began)
+
+
+def _result(count: int, tried: Sequence[_Timed]) -> Result:
+    told = [each.told for each in tried if not each.told.hidden]
+    failures = [f"{each.kind}: {each.fault}: {_wrong(each)}" for each in told if _wrong(each)]
+    right = [each for each in told if each.interval and each.part]
+    if len(right) < _RIGHT * len(told):
+        failures += [
+            f"{t.kind}: {t.fault}: located wrongly: {t.said}" for t in told if t not in right
+        ]
+    statuses = Counter(each.status for each in told)
+    rows = [
+        ("faults that left a trace", f"{len(told):,}"),
+        ("reported with status 3 (divergence)", f"{statuses[3]:,}"),
+        ("reported with status 4 (altered log)", f"{statuses[4]:,}"),
+        ("passed unseen", f"{statuses[0]:,}"),
+        ("hung", f"{statuses[-1]:,}"),
+        ("interval and part right", f"{len(right):,} ({len(right) / max(1, len(told)):.1%})"),
+        ("overwritten before any digest, never read", f"{len(tried) - len(told):,}"),
+        ("time to locate, median", f"{statistics.median(t.seconds for t in tried):.2f} s"),
+    ]
+    for kind in KINDS:
+        mine = [each for each in told if each.kind == kind]
+        good = sum(each in right for each in mine)
+        rows.append((f"{kind}: right", f"{good:,} of {len(mine):,}"))
+    return Result(count, failures, rows)
+
+
+def _wrong(told: Told) -> str:
+    if told.status == 0:
+        return "passed unseen"
+    return "" if told.status in (3, 4) else f"status {told.status}: {told.said}"
