@@ -176,7 +176,22 @@ def _protects_the_middle(outcome: Outcome) -> bool:
     pointers = [placed.resolve(value) for value in placed.case.x.values()]
     ends = [placed.resolve(v) << 2 for name, v in placed.case.csrs.items() if "pmpaddr" in name]
     inside = any(0 < end - pointer < 8 for pointer in pointers for end in ends)
-    return outcome.ours["mcause"] in (5, 7) and outcome.theirs["mcause"] in CALLS and inside
+    return outcome.ours["mcause"] in (1, 5, 7) and outcome.theirs["mcause"] in CALLS and inside
+
+
+def _sets_no_bits(outcome: Outcome) -> bool:
+    """FS is Dirty here only, after CSRRS or CSRRC of a floating-point register, with a zero."""
+    difference = outcome.ours["mstatus"] ^ outcome.theirs["mstatus"]
+    dirty = outcome.ours["mstatus"] & STATUS_FS == STATUS_FS
+    zeros = {n for n, value in outcome.placed.case.x.items() if value == 0}
+    return (
+        dirty
+        and not difference & ~(STATUS_FS | STATUS_SD)
+        and any(
+            one.name in ("csrrs", "csrrc") and operands["csr"] <= 3 and operands["rs1"] in zeros
+            for one, operands in outcome.instructions()
+        )
+    )
 
 
 DEVIATIONS: Final = (
@@ -264,6 +279,14 @@ DEVIATIONS: Final = (
         MEMORY,
         "Unpriv. 2.6: misaligned stores need not be atomic. When the second page faults, QEMU has"
         " stored to the first one.",
+    ),
+    Deviation(
+        "writing back to a floating-point register what it was",
+        _sets_no_bits,
+        frozenset({"mstatus"}),
+        'Unpriv. 6.1: with a source register that holds zero, CSRRS and CSRRC "will still attempt'
+        ' to write the unmodified value back to the CSR and will cause any attendant side effects":'
+        " FS becomes Dirty. QEMU only reads.",
     ),
     Deviation(
         "order of interrupts",

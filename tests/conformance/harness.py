@@ -101,10 +101,15 @@ def _load_full(asm: Assembler) -> None:
 
 def _load_light(asm: Assembler) -> None:
     """Floating-point registers, status, integer registers; then into the case."""
-    asm.branch("jal", "load_light")
+    asm.branch("jal", "load_registers")
     asm.label("rest_and_load_light")
     _rest(asm)
     asm.label("load_light")
+    # What a case might read must not come from the one before, which may have differed.
+    for name in ("sscratch", "scause", "stval"):
+        asm.csr_write(name, 0)
+    asm.label("load_registers")
+    asm.csr_write("mtval", 0)
     _fpu_on(asm, 1)
     for i in range(32):
         asm.emit("fld", rd=i, rs1=_RECORD, imm=8 * (at.F + i))

@@ -97,6 +97,7 @@ def supervisor_views(dice: Dice) -> Case:
     bits = [dice.word() for _ in range(10)]
     csrs = {"mideleg": dice.word(), "mip": dice.word(), "mie": dice.word()}
     # Interrupts that QEMU has beyond ours would be taken (see the deviations in mie).
+    csrs["mideleg"] &= ALL_INTERRUPTS
     csrs["mie"] &= ALL_INTERRUPTS
     return Case(code, x=dict(enumerate(bits, 1)), mode=S, csrs=csrs)
 

@@ -15,9 +15,12 @@ from lockstep.isa.privileged import (
     ENVCFG_STCE,
     SSIP,
     STATUS_MPIE,
+    STATUS_MPRV,
+    STATUS_MXR,
     STATUS_SIE,
     STATUS_SPIE,
     STATUS_SPP,
+    STATUS_SUM,
     STATUS_TSR,
     STATUS_TVM,
     STATUS_TW,
@@ -28,6 +31,7 @@ PRIVILEGED = [one for one in table() if one.ext == "PRIV"]
 FLOAT = [one for one in table() if one.ext in ("F", "D") or one.name.startswith("c.f")]
 STATUS_BITS = (
     STATUS_MPIE, STATUS_SIE, STATUS_SPIE, STATUS_SPP, STATUS_TSR, STATUS_TVM, STATUS_TW,
+    STATUS_MPRV, STATUS_SUM, STATUS_MXR,
 )  # fmt: skip
 # QEMU, as configured, has no trigger registers (see the deviations).
 REGISTERS = [name for name in CSR_NUMBERS if not name.startswith(("tselect", "tdata"))]
