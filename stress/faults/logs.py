@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -53,7 +54,7 @@ def _change(rng: random.Random, logged: list[Logged], able: list[int], end: Icou
 def _move(rng: random.Random, logged: list[Logged], able: list[int], end: Icount) -> Alteration:
     pairs = [
         (i, j)
-        for i, j in zip(able, able[1:], strict=False)
+        for i, j in pairwise(able)
         if j == i + 1 and logged[i].event != logged[j].event
     ]
     if not pairs:
