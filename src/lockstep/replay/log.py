@@ -20,7 +20,7 @@ from lockstep.replay.codec import (
     decompress,
     encode_chunk,
 )
-from lockstep.replay.file import ChunkRow, Range, RecordingFile, Text, damaged
+from lockstep.replay.file import ChunkRow, Range, RecordingFile, Text, TextRow, damaged
 from lockstep.replay.format import REVISION, AnyEvent, Checkpoint, Ending, Logged, Manifest
 from lockstep.replay.merge import MERGED_BYTES, merge_chunks, merge_texts
 
@@ -227,19 +227,20 @@ class LogWriter:
 
 
 class LogReader:
-    """Reads a recording, of any state, as it was when opened. States: open, then closed."""
+    """Reads a recording, of any state, as it was when opened. States: open, then closed.
 
-    def __init__(self, path: Path) -> None:
+    `rescue`: of a damaged one, as much as can be read.
+    """
+
+    def __init__(self, path: Path, *, rescue: bool = False) -> None:
         self.path = path
-        self._file = RecordingFile.open(path)
-        manifest = self._file.about("manifest", Manifest)
-        if manifest is None:
-            raise BadRecording(
-                f"{path} has no manifest: its recording was killed as it began",
-                remedy="Record again.",
-            )
-        self.manifest: Manifest = manifest
-        self.ending: Ending | None = self._file.about("ending", Ending)
+        self._file = RecordingFile.rescue(path) if rescue else RecordingFile.open(path)
+        try:
+            self.manifest = self._read_manifest()
+            self.ending = self._read_ending(rescue=rescue)
+        except BaseException:
+            self._file.close()
+            raise
 
     @property
     def complete(self) -> bool:
@@ -268,7 +269,7 @@ class LogReader:
             count, upto = count + 1, Icount(row.upto)
             if known and (fitting := chain.follow(chunk.logged)) < len(chunk.logged):
                 wrong = chunk.logged[fitting].at
-                yield row, chunk._replace(logged=chunk.logged[:fitting])
+                yield row, chunk._replace(logged=chunk.logged[:fitting], outputs=None)
                 raise chain.altered(wrong)
             yield row, chunk
         if self.ending is not None and (count, upto) != (
@@ -284,10 +285,9 @@ class LogReader:
         for _, chunk in self.chunks():
             yield from (each for each in chunk.logged if first <= each.at <= last)
 
-    def texts(self) -> Iterator[tuple[int, str, int]]:
-        """Every piece of output: the bytes that it takes in the file, its port and its length."""
-        for row in self._file.texts():
-            yield len(row.data), row.port, len(decompress(row.data))
+    def texts(self) -> Iterator[TextRow]:
+        """Every piece of output, in order."""
+        yield from self._file.texts()
 
     def embedded(self) -> set[str]:
         """The hashes of the images that are in the file."""
@@ -322,6 +322,24 @@ class LogReader:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+    def _read_manifest(self) -> Manifest:
+        manifest: Manifest | None = self._file.about("manifest", Manifest)
+        if manifest is None:
+            raise BadRecording(
+                f"{self.path} has no manifest: its recording was killed as it began",
+                remedy="Record again.",
+            )
+        return manifest
+
+    def _read_ending(self, *, rescue: bool) -> Ending | None:
+        try:
+            ending: Ending | None = self._file.about("ending", Ending)
+        except BadRecording:
+            if not rescue:
+                raise
+            return None
+        return ending
 
 
 def read_chunks(file: RecordingFile) -> Iterator[tuple[ChunkRow, Chunk]]:

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from lockstep.det.fifo import LockCounts
-from lockstep.replay.codec import encoded_size
+from lockstep.replay.codec import decompress, encoded_size
 from lockstep.replay.format import Checkpoint, Manifest
 from lockstep.replay.log import LogReader
 
@@ -61,9 +61,9 @@ def summarize(log: LogReader) -> Summary:
             if isinstance(each.event, Checkpoint):
                 final = each.event.total.hex()
     transcript, output = 0, dict[str, int]()
-    for size, port, length in log.texts():
-        transcript += size
-        output[port] = output.get(port, 0) + length
+    for text in log.texts():
+        transcript += len(text.data)
+        output[text.port] = output.get(text.port, 0) + len(decompress(text.data))
     ending, manifest = log.ending, log.manifest
     embedded = log.embedded()
     return Summary(

@@ -3,12 +3,19 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, cast
+
+import msgspec
 
 from lockstep.errors import UsageError
+from lockstep.replay import care
 from lockstep.replay.format import KINDS
 from lockstep.replay.log import LogReader
 from lockstep.replay.summary import summarize
+from lockstep.session.config import config_from_manifest
+from lockstep.session.images import ImageFile, reload_images
+
+_SUFFIX: Final = ".lockstep"
 
 
 @contextmanager
@@ -27,6 +34,38 @@ def info(path: Path) -> dict[str, Any]:
         return summarize(log).as_dict()
 
 
+def check(path: Path) -> dict[str, Any]:
+    """All that `verify` looks at before it replays: structure, checksums, events and images."""
+    with open_log(path) as log:
+        found = care.check(log)
+        _images(log)
+        embedded = log.embedded()
+        images = [
+            {"name": image.name, "sha256": image.sha256, "embedded": image.sha256 in embedded}
+            for image in log.manifest.images
+        ]
+        return {"complete": log.complete, **msgspec.to_builtins(found), "images": images}
+
+
+def recover(source: Path, target: Path | None = None) -> dict[str, Any]:
+    """Save what comes before the damage of a recording, or before it was cut."""
+    target = target or _renamed(source, "recovered")
+    return cast(dict[str, Any], msgspec.to_builtins(care.recover(source, target)))
+
+
+def pack(source: Path, target: Path | None = None) -> dict[str, Any]:
+    """Put the images into a recording: into itself, if there is no `target`."""
+    target = target or source
+    with open_log(source) as log:
+        images = {image.sha256: image.data for image in _images(log)}
+        care.pack(log, images, target)
+    return {
+        "recording": str(target),
+        "images": [image.name for image in log.manifest.images],
+        "file_bytes": target.stat().st_size,
+    }
+
+
 def events(
     path: Path, *, kind: str | None = None, first: int = 0, last: int | None = None
 ) -> Iterator[dict[str, Any]]:
@@ -42,3 +81,13 @@ def events(
                 return
             if at >= first and kind in (None, event.kind):
                 yield {"at": at, **event.as_dict()}
+
+
+def _images(log: LogReader) -> tuple[ImageFile, ...]:
+    config = config_from_manifest(log.manifest.machine)
+    return reload_images(config, log.manifest.images, log.image)
+
+
+def _renamed(path: Path, word: str) -> Path:
+    """boot.lockstep becomes boot.WORD.lockstep."""
+    return path.with_name(f"{path.name.removesuffix(_SUFFIX)}.{word}{_SUFFIX}")

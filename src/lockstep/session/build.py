@@ -126,8 +126,7 @@ def replayed(
     config = config_from_manifest(log.manifest.machine)
     if engine is not None:
         config = msgspec.structs.replace(config, engine=engine)
-    expected = {image.name: image.sha256 for image in log.manifest.images}
-    images = reload_images(config, expected, log.image)
+    images = reload_images(config, log.manifest.images, log.image)
     with _locks(enabled=True) as locks:
         instants = _Instants()
         world = Replayer(log, instants.now, locks.replay, lambda port, data: console.emit(data))

@@ -61,6 +61,9 @@ class MachineConfig(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageError("--initrd needs a kernel that reads it", remedy="give --kernel")
 
 
+_FIELDS: Final = frozenset(MachineConfig.__struct_fields__)
+
+
 def parse_size(text: str, option: str = "--memory") -> int:
     """Bytes, from "512M", "1G" or "128" (MiB, as QEMU has it)."""
     match = re.fullmatch(r"(\d{1,15})([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
@@ -71,7 +74,11 @@ def parse_size(text: str, option: str = "--memory") -> int:
 
 def config_from_manifest(machine: dict[str, Any]) -> MachineConfig:
     """The machine that a recording was made with."""
+    # What is not used is null, and may be unknown here.
+    unknown = [name for name in machine if name not in _FIELDS and machine[name] is not None]
     try:
+        if unknown:
+            raise UsageError(f"{', '.join(unknown)} is not known")
         config = msgspec.convert(machine, MachineConfig)
         config.check()
     except (msgspec.ValidationError, UsageError) as error:

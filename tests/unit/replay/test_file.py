@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.recordings import tamper
 from fakes.toys import ScriptedWorld, ToyMachine
 from lockstep.det.instant import Icount
 from lockstep.det.locks import Locks
@@ -269,13 +270,6 @@ def test_another_database_is_not_a_recording(tmp_path: Path) -> None:
         database.execute("CREATE TABLE t (x)")
     with pytest.raises(BadRecording, match="is not a lockstep recording"):
         LogReader(path)
-
-
-def tamper(path: Path, *statements: str) -> None:
-    with sqlite3.connect(path) as database:
-        for statement in statements:
-            database.execute(statement)
-    database.close()
 
 
 def test_another_version_is_refused_with_a_remedy(recording: Path) -> None:

@@ -1,10 +1,12 @@
 """Image files: read, and found again unchanged."""
 
 import hashlib
+import os
 
 import pytest
 
 from lockstep.errors import BadRecording, UsageError
+from lockstep.replay.format import Image
 from lockstep.session import images
 from lockstep.session.config import MachineConfig
 
@@ -14,6 +16,10 @@ def kernel(tmp_path):
     path = tmp_path / "kernel"
     path.write_bytes(b"code")
     return path
+
+
+def expected(loaded):
+    return [Image(each.role, each.sha256, len(each.data)) for each in loaded]
 
 
 def test_images_are_named_by_absolute_path(kernel, monkeypatch):
@@ -30,7 +36,7 @@ def test_an_image_in_the_recording_needs_no_file(kernel):
     """And is preferred."""
     config, loaded = images.load_images(MachineConfig(bios="none", kernel=str(kernel)))
     kernel.unlink()
-    again = images.reload_images(config, {"kernel": loaded[0].sha256}, lambda sha256: b"code")
+    again = images.reload_images(config, expected(loaded), lambda sha256: b"code")
     assert again == loaded
 
 
@@ -38,13 +44,31 @@ def test_an_embedded_image_is_checked_too(kernel):
     """Its hash is in the manifest."""
     config, loaded = images.load_images(MachineConfig(bios="none", kernel=str(kernel)))
     with pytest.raises(BadRecording, match="has changed"):
-        images.reload_images(config, {"kernel": loaded[0].sha256}, lambda sha256: b"other")
+        images.reload_images(config, expected(loaded), lambda sha256: b"other")
 
 
 def test_a_manifest_cannot_name_any_attribute_as_an_image():
     """Only what a machine has."""
     with pytest.raises(BadRecording, match="no machine"):
-        images.reload_images(MachineConfig(), {"__class__": "00"}, lambda sha256: None)
+        images.reload_images(MachineConfig(), [Image("__class__", "00", 0)], lambda sha256: None)
+
+
+@pytest.mark.parametrize("there", ["fifo", "device", "directory", "bigger"])
+def test_what_cannot_be_the_image_is_not_even_read(kernel, there):
+    """A recording may name anything, and some files never end."""
+    config, loaded = images.load_images(MachineConfig(bios="none", kernel=str(kernel)))
+    kernel.unlink()
+    if there == "fifo":
+        os.mkfifo(kernel)
+    elif there == "device":
+        kernel.symlink_to("/dev/zero")
+    elif there == "directory":
+        kernel.mkdir()
+    else:
+        kernel.write_bytes(b"code and more")
+    with pytest.raises(BadRecording, match="has changed") as caught:
+        images.reload_images(config, expected(loaded), lambda sha256: None)
+    assert loaded[0].sha256 in caught.value.remedy
 
 
 def test_default_firmware_is_looked_for(kernel, monkeypatch, tmp_path):

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from importlib.resources import files
 import pytest
 
 from fakes.cli import run_cli
+from fakes.recordings import alter_about
 from lockstep import __version__
 
 DEMO = files("lockstep.ui") / "data" / "demo.elf"
@@ -96,8 +96,7 @@ def test_a_replay_in_real_time_takes_its_time(cli, tmp_path):
 def test_a_machine_that_does_something_else_is_a_divergence(cli, tmp_path):
     """Status 3, and what was expected, what came and where."""
     cli("record", "-o", tmp_path / "r", *FAST)
-    with sqlite3.connect(tmp_path / "r") as file:
-        file.execute("UPDATE about SET json = replace(json, '\"smp\":2', '\"smp\":3')")
+    alter_about(tmp_path / "r", "manifest", lambda manifest: manifest["machine"].update(smp=3))
     done = cli("replay", tmp_path / "r")
     assert done.status == 3
     for words in ("diverged at instruction 0", "the log says", "the machine", "hart 2"):

@@ -8,7 +8,18 @@ import typer
 
 from lockstep import __version__
 from lockstep.errors import InternalError, LockstepError
-from lockstep.ui.cli import demo, events, guests, info, record, replay, run, verify
+from lockstep.ui.cli import (
+    demo,
+    events,
+    guests,
+    info,
+    pack,
+    record,
+    recover,
+    replay,
+    run,
+    verify,
+)
 
 app = typer.Typer(
     name="lockstep",
@@ -42,6 +53,8 @@ app.command()(replay.replay)
 app.command()(info.info)
 app.command()(events.events)
 app.command()(verify.verify)
+app.command()(recover.recover)
+app.command()(pack.pack)
 app.command()(demo.demo)
 app.add_typer(guests.app, name="guests")
 

@@ -40,11 +40,18 @@ def _waits(locks: list[dict[str, Any]]) -> Iterator[str]:
             )
 
 
+def _state(facts: dict[str, Any]) -> str:
+    good = f"good up to instruction {facts['instructions']:,}"
+    if not facts["complete"]:
+        return f"incomplete: it was cut off, or is still being written; {good}"
+    return f"complete: recovered, {good}" if facts["ended_by"] == "cut" else "complete"
+
+
 def _text(recording: str, facts: dict[str, Any]) -> str:
     machine = facts["machine"]
     duration = facts["duration_s"]
     lines = [
-        (recording, "complete" if facts["complete"] else "incomplete: it was cut off"),
+        (recording, _state(facts)),
         ("instructions", f"{facts['instructions']:,}"),
         ("duration", "unknown" if duration is None else f"{duration:.2f} s"),
         ("ended by", facts["ended_by"] or "unknown"),

@@ -13,10 +13,13 @@ def verify(
         bool,
         typer.Option("--locate", help="If it diverges, run it again to find where and why."),
     ] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Look at the file and its images; replay nothing.")
+    ] = False,
     symbols: o.Symbols = None,
     as_json: o.Json = False,
 ) -> None:
-    """Read all of a recording, replay it without its console, and compare every digest."""
+    """Look at all of a recording, replay it without its console, and compare every digest."""
     from lockstep.errors import LockstepError
     from lockstep.session.symbols import read_symbols
     from lockstep.ui.cli.again import verify_recording
@@ -27,7 +30,7 @@ def verify(
         if locate:
             locate_divergence(recording, names, as_json=as_json)
         else:
-            verify_recording(recording, names, as_json=as_json)
+            verify_recording(recording, names, quick=quick, as_json=as_json)
     except LockstepError as error:
         if not as_json:
             raise

@@ -1,0 +1,34 @@
+"""Puts the images into a recording, so that the file alone replays anywhere."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from lockstep.errors import UsageError
+from lockstep.replay.care.check import check
+from lockstep.replay.care.writing import write_recording
+from lockstep.replay.log import LogReader
+from lockstep.replay.merge import merge_chunks, merge_texts
+
+
+def pack(log: LogReader, images: Mapping[str, bytes], target: Path) -> None:
+    """Write the same recording with `images`, by SHA-256, to `target`, which may be its own place.
+
+    A damaged recording is refused, since packing must not hide it.
+    """
+    check(log)
+    if not log.complete and target.exists() and target.samefile(log.path):
+        raise UsageError(
+            f"{log.path} is not complete, and may still be growing, so it is not replaced",
+            remedy="Choose another name with -o.",
+        )
+    ending = log.ending
+    write_recording(
+        target,
+        log.manifest,
+        images.items(),
+        merge_chunks(log.chunks()),
+        merge_texts(log.texts()),
+        None if ending is None else lambda count: msgspec.structs.replace(ending, chunks=count),
+    )
