@@ -26,7 +26,7 @@ STOPPED: Final = 3
 MMIO: Final = 4
 
 TICK_NS: Final = 100  # the 10 MHz timebase of the device tree
-SLICE: Final = 50_000  # a stop request is seen between slices: well under a millisecond apart
+SLICE: Final = 5_000  # a stop request is seen between slices
 _FAR: Final = 1 << 56  # a deadline beyond any run
 
 

@@ -33,7 +33,7 @@ from lockstep.isa.privileged import (
     SUPERVISOR_INTERRUPTS,
 )
 from lockstep.isa.sem import Hart, outlined, sem
-from lockstep.isa.state import PMP_ENTRIES
+from lockstep.isa.state import NO_RESERVATION, PMP_ENTRIES
 from lockstep.isa.status import (
     read_mip,
     read_mstatus,
@@ -161,6 +161,8 @@ def _write_satp(s: Hart, csr: Word, value: Word) -> None:
     known = mode == 0 or (mode >= 8 and mode <= 10)
     if known and value != s.satp:
         s.satp = value
+        # It names a virtual address, which may now be another place.
+        s.reservation = s.const(NO_RESERVATION)
         s.flush_translations()
         s.resync()
 

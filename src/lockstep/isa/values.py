@@ -188,6 +188,3 @@ class WordArray(Protocol):
     def __getitem__(self, index: int) -> Word: ...
 
     def __setitem__(self, index: int, value: Word | int) -> None: ...
-
-
-

@@ -73,6 +73,18 @@ class Link(Instruction):
     def to(self, name: str, left: Any) -> None:
         self.tail_call(name, self.entry, left, self.delta)
 
+    def over(self) -> Any:
+        """Whether the slice ends here: the budget is used up, or a stop is asked for.
+
+        What gets here is slow, so that a stop need not wait for the end of the budget. But a slice
+        that has begun executes something: what `select` decided is written down already.
+        """
+        builder, cluster = self.builder, self.hart.cluster
+        spent = builder.icmp_unsigned("==", self.left, I64(0))
+        wanted = builder.icmp_unsigned("!=", cluster.stop.value, I64(0))
+        begun = builder.icmp_unsigned("!=", self.left, cluster.budget.value)
+        return builder.or_(spent, builder.and_(wanted, begun))
+
 
 def _op_event(module: NativeModule) -> None:
     """An instruction was given up: leave native code, or take its trap."""
@@ -97,10 +109,8 @@ def _op_resync(module: NativeModule) -> None:
     hart.left = link.word(link.left)
     hart.resync_due = hart.const(0)
     over, go = (builder.append_basic_block() for _ in range(2))
-    spent = builder.icmp_unsigned("==", link.left, I64(0))
     rescheduled: Any = hart.reschedule_due != 0
-    stop = builder.or_(spent, rescheduled.value)
-    builder.cbranch(stop, over, go)
+    builder.cbranch(builder.or_(link.over(), rescheduled.value), over, go)
     builder.position_at_end(over)
     builder.ret_void()
     builder.position_at_end(go)
@@ -121,7 +131,7 @@ def _op_fetch(module: NativeModule) -> None:
     hart, builder = link.hart, link.builder
     hart.left = link.word(link.left)
     over, go = (builder.append_basic_block() for _ in range(2))
-    builder.cbranch(builder.icmp_unsigned("==", link.left, I64(0)), over, go)
+    builder.cbranch(link.over(), over, go)
     builder.position_at_end(over)
     builder.ret_void()
     builder.position_at_end(go)

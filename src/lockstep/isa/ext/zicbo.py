@@ -79,9 +79,13 @@ def cbo_flush(s: Hart, rs1: int) -> None:
 def cbo_zero(s: Hart, rs1: int) -> None:
     """Store zeros to the naturally aligned block that rs1 points into."""
     _require(s, _CBZE)
-    # A fault must report rs1 itself, not the start of the block (CMO 2.5.2). Asked for as an atomic
-    # asks: a device, to which one instruction can make no more than one access, refuses.
-    s.load_amo(s.x[rs1], 1)
     block = s.x[rs1] & ~(BLOCK - 1)
+    # A fault must report rs1 itself, not the start of the block (CMO 2.5.2), and nothing is stored
+    # if PMP denies a part. Then asked for as an atomic asks: a device, to which one instruction can
+    # make no more than one access, refuses.
+    _, cause, _ = translate(s, block, s.const(BLOCK), STORE)
+    if cause != 0:
+        s.trap(cause, s.x[rs1])
+    s.load_amo(s.x[rs1], 1)
     for offset in range(0, BLOCK, 8):
         s.store(block + offset, 8, s.const(0))
