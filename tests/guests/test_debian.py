@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +14,7 @@ from lockstep.host.guests import GuestSet
 from lockstep.session import api
 from lockstep.session.archive import events
 
+NUMBERS = 300_000  # that the script has md5sum read
 QUIET = BUSY = 5  # replays of each recording; there are two recordings
 
 
@@ -34,6 +37,10 @@ def test_the_script_ran_to_its_end(recording: Boot) -> None:
     """Shell, date, /dev/urandom, sleep and md5sum worked, and the machine powered off."""
     text = recording.console.decode(errors="replace")
     assert "lockstep: userspace reached" in text
+    assert len(re.findall(r"^\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d UTC 20\d\d\r?$", text, re.M)) == 2
+    assert re.search(r"^entropy: [0-9a-f]{32}\r?$", text, re.M)
+    numbers = "".join(f"{n}\n" for n in range(1, NUMBERS + 1)).encode()
+    assert f"{hashlib.md5(numbers).hexdigest()}  -" in text
     assert "lockstep: done" in text
     assert "reboot: Power down" in text
     found = api.info(recording.path)

@@ -66,12 +66,13 @@ class Session:
         self.mailbox = Mailbox(self._poller.ring, locks)
         self._signals = StopSignals(self._poller.ring)
         self._vcpu = VCpu(
-            machine, cpu, world, locks, self._poller.ring, until, pace, console.congested
+            machine, cpu, world, locks, self._poller.ring, until, pace, self._congested
         )
         console.hold_with(cpu.request_stop)
         self._posted = False
         self._hungry = True
         self._interrupted = False
+        self._leaving = False
 
     def run(self) -> Outcome:
         """Run to the end. Whatever ended it, both threads and locks are at rest afterwards.
@@ -83,9 +84,11 @@ class Session:
             self._locks.adopt()
         self.mailbox.server = threading.current_thread()
         with ExitStack() as stack:
-            stack.callback(self._finish)
+            stack.callback(self._poller.close)
+            stack.callback(self._rest)
             stack.enter_context(self._signals)
             stack.enter_context(self._console)
+            stack.callback(self._rest)  # before the console waits for a reader of the last output
             self._vcpu.thread.start()
             timeout: int | None = 0
             while not self._vcpu.over:
@@ -128,7 +131,8 @@ class Session:
         """One round, under both locks. How long the next wait may last at most."""
         if self._signals.received is not None and not self._interrupted:
             self._interrupted = True
-            self._console.abandon()  # the vCPU thread may wait for somebody to read its output
+            if self._console.congested():
+                self._console.abandon()  # nobody reads it
             self.request(b"interrupt")
         for source in ready:
             self._console.take(source, self)
@@ -171,12 +175,22 @@ class Session:
             self._post_arrival(arrival)
             self._posted = True
 
+    def type_in(self, data: bytes) -> None:
+        """Somebody types on the console."""
+        self.post(Arrival(SERIAL, data))
+
     def request(self, power: bytes) -> None:
-        """Press a button, or end the session: that is recorded too. A replay just stops."""
+        """Press a button, or end the session: that is recorded too. A replay has no buttons, and
+        just stops."""
+        self._leaving = self._leaving or power in ENDINGS
         if self._post_arrival is not None:
             self.post(Arrival(POWER, power))
-        else:
+        elif power in ENDINGS:
             self._vcpu.give_up(ENDINGS[power])
+
+    def _congested(self) -> bool:
+        """Whether the guest has to wait for a reader of its output. Who leaves does not."""
+        return not self._leaving and self._console.congested()
 
     def ring(self) -> None:
         """Have the main loop look around at once. From any thread, while the session runs."""
@@ -199,13 +213,12 @@ class Session:
         finally:
             self._vcpu.resume()
 
-    def _finish(self) -> None:
-        """Bring both threads and both locks to rest, from wherever it was."""
+    def _rest(self) -> None:
+        """Bring both threads and both locks to rest, from wherever they were."""
         self.mailbox.close()
         self._locks.big.release_if_held()
         self._locks.replay.release_if_held()
         self._vcpu.stop()
-        self._poller.close()
 
 
 def _sooner(timeout_ns: int | None, other_ns: int) -> int:

@@ -13,7 +13,6 @@ from rich.console import Console as Screen
 from rich.table import Table
 from rich.text import Text
 
-from lockstep.det.world import Arrival
 from lockstep.errors import Divergence
 from lockstep.host.serial import NullSerial
 from lockstep.session import api
@@ -22,7 +21,6 @@ from lockstep.session.build import live, replayed
 from lockstep.session.config import MachineConfig
 from lockstep.session.console import Console
 from lockstep.session.loop import Session
-from lockstep.session.outcome import SERIAL
 
 KEYS: Final = "heads or tails?"
 _FACTS: Final = ("typed meanwhile", "timer interrupts", "lucky numbers", "fingerprint")
@@ -87,7 +85,7 @@ def _type(session: Session) -> None:
     """Press keys as a person does: when it pleases them."""
     for key in KEYS:
         time.sleep(random.uniform(0.02, 0.1))
-        if not session.mailbox.leave(partial(session.post, Arrival(SERIAL, key.encode()))):
+        if not session.mailbox.leave(partial(session.type_in, key.encode())):
             return
 
 
