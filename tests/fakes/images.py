@@ -28,9 +28,20 @@ def elf(
     return header + headers + contents
 
 
-def linux(body: bytes = b"code" * 64, image_size: int = 0x1000) -> bytes:
+def linux(body: bytes = b"code" * 64, image_size: int = 0x1000, pe_offset: int = 0) -> bytes:
     """A riscv64 Linux `Image`."""
+    magics = (0x5643534952, b"RSC\x05")
     header = struct.pack(
-        "<IIQQQIIQQ4sI", 0x5A4D, 0, 0x20_0000, image_size, 0, 2, 0, 0, 0x5643534952, b"RSC\x05", 0
+        "<IIQQQIIQQ4sI", 0x5A4D, 0, 0x20_0000, image_size, 0, 2, 0, 0, *magics, pe_offset
     )
     return header + body
+
+
+def linux_for_efi(text: bytes = b"code" * 64, data: bytes = b"data" * 32) -> bytes:
+    """A riscv64 Linux `Image` that is a PE file, too, of two sections."""
+    at, optional = 0x40, 160
+    start = at + 24 + optional + 2 * 40
+    pe = b"PE\0\0" + struct.pack("<HHIIIHH", 0x5064, 2, 0, 0, 0, optional, 0) + bytes(optional)
+    for name, offset, content in ((b".text", start, text), (b".data", start + len(text), data)):
+        pe += struct.pack("<8sIIII16x", name, len(content), offset, len(content), offset)
+    return linux(pe + text + data, pe_offset=at)

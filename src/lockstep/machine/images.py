@@ -85,7 +85,27 @@ def _parse_linux(name: str, data: bytes) -> Movable:
         raise UsageError(
             f"the {name} is a big-endian kernel", remedy="this machine is little-endian"
         )
+    try:
+        expected = _end_of_sections(data)
+    except struct.error:
+        expected = len(data) + 1
+    if len(data) < expected:
+        raise UsageError(f"the {name} is a Linux Image that is cut short", remedy=_AGAIN)
     return Movable(data, max(image_size, len(data)))
+
+
+def _end_of_sections(data: bytes) -> int:
+    """How long the file is that an `Image` for EFI describes; 0 for one that is not for EFI.
+
+    Microsoft's PE format, "COFF File Header" and "Section Table".
+    """
+    (at,) = struct.unpack_from("<I", data, 0x3C)
+    if not at or not b"PE\0\0".startswith(data[at : at + 4]):
+        return 0
+    sections, optional = struct.unpack_from("<2xH12xH", data, at + 4)
+    table = at + 24 + optional
+    places = (struct.unpack_from("<II", data, table + 40 * n + 16) for n in range(sections))
+    return max((size + offset for size, offset in places), default=0)
 
 
 def _parse_elf(name: str, data: bytes) -> Fixed:

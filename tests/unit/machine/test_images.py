@@ -7,7 +7,7 @@ import struct
 import pytest
 import zstandard
 
-from fakes.images import X86_64, elf, linux
+from fakes.images import X86_64, elf, linux, linux_for_efi
 from lockstep.errors import UsageError
 from lockstep.machine.images import Fixed, Movable, Segment, parse_image
 
@@ -38,6 +38,17 @@ def test_linux_image_needs_the_room_its_header_says() -> None:
     """Its .bss is not in the file."""
     data = linux(image_size=0x12345)
     assert parse_image("kernel", data) == Movable(data, 0x12345)
+
+
+def test_a_linux_image_that_is_cut_short_is_refused() -> None:
+    """Wherever: as a PE file it says how long it is. Otherwise it would boot, and then hang."""
+    data = linux_for_efi()
+    assert parse_image("kernel", data) == Movable(data, 0x1000)
+    assert parse_image("kernel", data + b"more") == Movable(data + b"more", 0x1000)
+    for length in range(0x3C, len(data)):
+        with pytest.raises(UsageError, match="cut short") as refused:
+            parse_image("kernel", data[:length])
+        assert "again" in refused.value.remedy
 
 
 @pytest.mark.parametrize(
