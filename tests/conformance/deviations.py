@@ -16,7 +16,7 @@ from conformance.csr_bits import CSR_BITS
 from conformance.steps import floating
 from lockstep.isa.csrs import CSR_NAMES
 from lockstep.isa.disasm import X_NAMES
-from lockstep.isa.privileged import STATUS_FS, STATUS_SD
+from lockstep.isa.privileged import MACHINE, STATUS_FS, STATUS_MPRV, STATUS_SD
 from lockstep.isa.table import Insn, decode
 
 PTE_A: Final = 1 << 6
@@ -194,6 +194,14 @@ def _sets_no_bits(outcome: Outcome) -> bool:
     )
 
 
+def _keeps_mprv(outcome: Outcome) -> bool:
+    """MPRV is set there and not here; the case was entered, or left M, by a return."""
+    ours, theirs = outcome.ours["mstatus"], outcome.theirs["mstatus"]
+    left_machine = outcome.placed.case.mode != MACHINE or outcome.has("mret", "sret")
+    only = not (ours ^ theirs) & ~(STATUS_MPRV | CSR_BITS["mstatus"][0])
+    return left_machine and only and not ours & STATUS_MPRV
+
+
 DEVIATIONS: Final = (
     Deviation(
         "ctzw of zero",
@@ -287,6 +295,13 @@ DEVIATIONS: Final = (
         'Unpriv. 6.1: with a source register that holds zero, CSRRS and CSRRC "will still attempt'
         ' to write the unmodified value back to the CSR and will cause any attendant side effects":'
         " FS becomes Dirty. QEMU only reads.",
+    ),
+    Deviation(
+        "MPRV after a return",
+        _keeps_mprv,
+        frozenset({"mstatus"}),
+        '3.1.6.3: "An MRET or SRET instruction that changes the privilege mode to a mode less'
+        ' privileged than M also sets MPRV=0." QEMU 7.2 does not (8.0 does).',
     ),
     Deviation(
         "order of interrupts",
