@@ -14,6 +14,7 @@ MOST_MEMORY: Final = 1 << 38
 MOST_HARTS: Final = 8
 MOST_SHIFT: Final = 10
 DIGEST_EVERY: Final = 100_000_000
+PARANOID_EVERY: Final = 100_000
 
 BIOS_DEFAULT: Final = "default"
 BIOS_NONE: Final = "none"

@@ -36,6 +36,12 @@ MaxLog = Annotated[
 ]
 Output = Annotated[str, typer.Option("-o", "--output", metavar="REC", help="The recording.")]
 Recording = Annotated[str, typer.Argument(metavar="REC", help="A recording.")]
+Paranoid = Annotated[
+    bool,
+    typer.Option(
+        "--paranoid", help="Digests every 100,000 instructions: slower, but they say more."
+    ),
+]
 Symbols = Annotated[
     str | None,
     typer.Option(metavar="ELF", help="Names functions in reports, from such as a vmlinux."),

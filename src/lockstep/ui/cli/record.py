@@ -2,7 +2,7 @@
 
 import typer
 
-from lockstep.session.config import DIGEST_EVERY
+from lockstep.session.config import DIGEST_EVERY, PARANOID_EVERY
 from lockstep.ui.cli import options as o
 
 
@@ -21,6 +21,7 @@ def record(
     engine: o.Engine = "auto",
     seed: o.Seed = None,
     digest_every: o.DigestEvery = DIGEST_EVERY,
+    paranoid: o.Paranoid = False,
     max_log: o.MaxLog = None,
 ) -> None:
     """Run a machine and record everything that happens to it. Ctrl-C ends the recording."""
@@ -39,6 +40,8 @@ def record(
         engine=engine,
         seed=seed,
     )
+    if paranoid and not 0 < digest_every < PARANOID_EVERY:
+        digest_every = PARANOID_EVERY
     raise typer.Exit(
         start(config, serial, recording=output, digest_every=digest_every, max_log=max_log)
     )
