@@ -1,9 +1,9 @@
 """How to get at the database of a recording to read it, whatever state it was left in.
 
-Nothing here writes to the recording, or leaves anything beside it. A finished recording is opened
-as it is, without locks. One that is still growing is copied at one instant, so that its writer may
-go on, and finish, as if nobody looked. One that was killed is copied, since SQLite would have to
-repair it in place, and its directory may be read-only, or full.
+Nothing here writes to the recording, or leaves anything beside it that was not there. A finished
+recording is opened as it is, without locks. One that is still growing is copied at one instant, so
+that its writer may go on, and finish, as if nobody looked. One that was killed is copied, too:
+SQLite would have to repair it in place, and its directory may be read-only, or full.
 """
 
 import shutil
@@ -35,6 +35,7 @@ def connect_to_read(path: Path) -> Opened:
             return _snapshot(path), _nothing
     if any(beside(path, suffix).exists() for suffix in ("-wal", "-journal")):
         return connect_to_copy(path)
+    _check_size(path, header)
     return _connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True), _nothing
 
 
@@ -58,7 +59,8 @@ def connect_to_copy(path: Path) -> Opened:
 def read_header(path: Path) -> bytes:
     """The first bytes, so that a file of another sort is never opened as a database."""
     if not path.is_file():
-        raise UsageError(f"there is no recording {path}", remedy=NOT_ONE)
+        what = "is a directory" if path.is_dir() else "does not exist"
+        raise UsageError(f"there is no recording {path}: it {what}", remedy=NOT_ONE)
     try:
         with path.open("rb") as file:
             header = file.read(_HEADER_BYTES)
@@ -101,6 +103,14 @@ def in_use(path: Path) -> bool:
     except sqlite3.Error:
         pass
     return False
+
+
+def _check_size(path: Path, header: bytes) -> None:
+    """SQLite takes what is missing of the last page for zeros, and then for nothing."""
+    page, pages = (int.from_bytes(header[at : at + n], "big") for at, n in ((16, 2), (28, 4)))
+    size = path.stat().st_size
+    if size < page * pages:
+        raise sqlite3.DatabaseError(f"it was {page * pages:,} bytes long, and {size:,} are left")
 
 
 def beside(path: Path, suffix: str) -> Path:

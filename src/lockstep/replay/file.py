@@ -243,9 +243,9 @@ class RecordingFile:
     def check_structure(self) -> None:
         """Have SQLite look at every page."""
         with self._reading():
-            found = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            found = str(self._db.execute("PRAGMA integrity_check(1)").fetchone()[0])
         if found != "ok":
-            raise damaged(self.path, found)
+            raise damaged(self.path, found.splitlines()[-1])
 
     def _lay_out(self) -> None:
         for pragma in (

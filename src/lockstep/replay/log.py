@@ -238,6 +238,8 @@ class LogReader:
         try:
             self.manifest = self._read_manifest()
             self.ending = self._read_ending(rescue=rescue)
+            if self.ending is None and next(self._file.chunks(), None) is None:
+                raise _not_begun(path)
         except BaseException:
             self._file.close()
             raise
@@ -326,10 +328,7 @@ class LogReader:
     def _read_manifest(self) -> Manifest:
         manifest: Manifest | None = self._file.about("manifest", Manifest)
         if manifest is None:
-            raise BadRecording(
-                f"{self.path} has no manifest: its recording was killed as it began",
-                remedy="Record again.",
-            )
+            raise _not_begun(self.path)
         return manifest
 
     def _read_ending(self, *, rescue: bool) -> Ending | None:
@@ -349,3 +348,10 @@ def read_chunks(file: RecordingFile) -> Iterator[tuple[ChunkRow, Chunk]]:
         if chunk.logged and chunk.logged[-1].at > row.upto:
             raise damaged(file.path, "an event is outside of its chunk")
         yield row, chunk
+
+
+def _not_begun(path: Path) -> BadRecording:
+    return BadRecording(
+        f"{path} is empty: its recording was killed as it began, or is only just beginning",
+        remedy="Record again, or wait a moment.",
+    )

@@ -95,6 +95,7 @@ def live(
         with _log(recording, manifest, embedded, locks, instants, max_log) as (log, finished):
             world = Recorder(outside, log, instants.now, locks.replay)
             machine, cpu = _build(board, config, world, locks, instants)
+            log.flush(START)  # whenever it is killed from now on, there is something to replay
 
             def tick(now: Icount, host_ns: int) -> None:
                 if log.tick(now, host_ns):

@@ -153,12 +153,36 @@ def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
 def test_tick_commits_when_its_time_has_come(tmp_path: Path) -> None:
     path = tmp_path / "ticking.lockstep"
     log = LogWriter(path, MANIFEST)
+    log.flush(Icount(0))
     log.append(Icount(5), Warp(1))
     log.tick(Icount(6), 0)
     log.tick(Icount(6), 300_000_000)
     assert LogReader(path).end() == 0
     log.tick(Icount(7), 600_000_000)
     assert LogReader(path).end() == 7
+    log.close()
+
+
+def test_a_recording_killed_as_it_began_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "early.lockstep"
+    log = LogWriter(path, MANIFEST)
+    with pytest.raises(BadRecording, match="is empty: its recording was killed as it began"):
+        LogReader(path)
+    log.flush(Icount(0))
+    assert LogReader(path).end() == 0
+    log.close()
+
+
+def test_progress_is_committed_even_if_nothing_happens(tmp_path: Path) -> None:
+    """The last chunk reaches further; there are no more of them."""
+    path = tmp_path / "quiet.lockstep"
+    log = LogWriter(path, MANIFEST)
+    log.append(Icount(0), Warp(1))
+    for now in range(0, 100, 10):
+        log.flush(Icount(now))
+    reader = LogReader(path)
+    assert reader.end() == 90
+    assert len(list(reader.chunks())) == 1
     log.close()
 
 
@@ -309,7 +333,7 @@ def test_a_strange_schema_is_refused(recording: Path, statement: str) -> None:
         ("UPDATE about SET json = '{}'", "damaged"),
         ("UPDATE about SET json = replace(json, 'chunks\":', 'chunks\":1')", "checksum"),
         ("UPDATE about SET crc = 'x'", "damaged"),
-        ("DELETE FROM about WHERE name = 'manifest'", "no manifest"),
+        ("DELETE FROM about WHERE name = 'manifest'", "is empty"),
         ("UPDATE images SET size = 'x'", "damaged"),
         ("UPDATE images SET data = x'00'", "damaged"),
     ],

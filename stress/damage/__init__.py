@@ -1,0 +1,1 @@
+"""Recordings damaged at random, and what lockstep makes of them."""
