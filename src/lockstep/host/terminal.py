@@ -1,18 +1,20 @@
 """The terminal on standard input: keys reach us one by one, and it is always put back.
 
-Ctrl-C stays a signal, as with QEMU's `-serial stdio`: it ends the recording. Ctrl-A is the escape
-key: Ctrl-A x quits, Ctrl-A c opens and leaves the monitor, Ctrl-A Ctrl-C sends Ctrl-C to the
-guest, Ctrl-A Ctrl-A sends Ctrl-A.
+Ctrl-C does what the signal would do: it ends the session. But it comes as a key, or the terminal
+would make a signal of the one in Ctrl-A Ctrl-C, too. Ctrl-A is the escape key: Ctrl-A x quits,
+Ctrl-A c opens and leaves the monitor, Ctrl-A Ctrl-C sends Ctrl-C to the guest, Ctrl-A Ctrl-A sends
+Ctrl-A.
 """
 
 import atexit
 import os
 import termios
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
-ESCAPE: Final = 0x01
-INTERRUPT: Final = 0x03
+ESCAPE: Final = "\x01"
+INTERRUPT: Final = "\x03"
 
 HELP: Final = """\
 Ctrl-A h       this help
@@ -22,9 +24,12 @@ Ctrl-A Ctrl-C  send Ctrl-C to the guest (alone it ends the session)
 Ctrl-A Ctrl-A  send Ctrl-A to the guest
 """
 
+_ESCAPED: Final = "xch"
+"""Commands after the escape key."""
+
 
 class Keys(NamedTuple):
-    """What was typed: bytes for whoever has the keyboard, then perhaps a command (x, c or h)."""
+    """What was typed: bytes for whoever has the keyboard, then perhaps a command (or INTERRUPT)."""
 
     data: bytes
     command: str | None
@@ -41,16 +46,12 @@ class EscapeFilter:
         parts: list[Keys] = []
         plain = bytearray()
         for byte in typed:
-            if self._escaped:
-                self._escaped = False
-                if chr(byte) in "xch":
-                    parts.append(Keys(bytes(plain), chr(byte)))
-                    plain.clear()
-                elif byte in (ESCAPE, INTERRUPT):
-                    plain.append(byte)
-            elif byte == ESCAPE:
-                self._escaped = True
-            else:
+            key, escaped = chr(byte), self._escaped
+            self._escaped = not escaped and key == ESCAPE
+            if key in (_ESCAPED if escaped else INTERRUPT):
+                parts.append(Keys(bytes(plain), key))
+                plain.clear()
+            elif escaped == (key in ESCAPE + INTERRUPT):
                 plain.append(byte)
         if plain:
             parts.append(Keys(bytes(plain), None))
@@ -71,16 +72,14 @@ def single_keys(fd: int) -> Callable[[], None]:
     before = termios.tcgetattr(fd)
     mode = termios.tcgetattr(fd)
     mode[0] &= ~(termios.ICRNL | termios.INLCR | termios.IXON | termios.ISTRIP | termios.BRKINT)
-    mode[3] &= ~(termios.ICANON | termios.ECHO | termios.IEXTEN)
+    mode[3] &= ~(termios.ICANON | termios.ECHO | termios.IEXTEN | termios.ISIG)
     mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
-    # _POSIX_VDISABLE: of the keys that make signals only Ctrl-C keeps doing so.
-    for key in (termios.VSUSP, termios.VQUIT):
-        mode[6][key] = b"\0"
     termios.tcsetattr(fd, termios.TCSANOW, mode)
 
     def put_back() -> None:
         atexit.unregister(put_back)
-        termios.tcsetattr(fd, termios.TCSANOW, before)
+        with suppress(termios.error):  # it was hung up
+            termios.tcsetattr(fd, termios.TCSANOW, before)
 
     atexit.register(put_back)
     return put_back

@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
 from lockstep.det.world import Arrival
 from lockstep.host.serial import Serial
-from lockstep.host.terminal import HELP, EscapeFilter, is_terminal, single_keys
+from lockstep.host.terminal import HELP, INTERRUPT, EscapeFilter, is_terminal, single_keys
 from lockstep.session.control import Desk
 from lockstep.session.monitor import Monitor
 from lockstep.session.outcome import SERIAL
@@ -40,9 +41,9 @@ class Console:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._serial.close()
         if self._put_back is not None:
-            self._put_back()
+            self._put_back()  # first, so that Ctrl-C is a signal while the last output is written
+        self._serial.close()
 
     def sources(self, *, hungry: bool = True) -> Sequence[int]:
         """File descriptors on which something may come that the guest, or the monitor, will read.
@@ -94,6 +95,10 @@ class Console:
     def _obey(self, command: str, desk: Desk) -> None:
         if command == "x":
             desk.request(b"quit")
+        elif command == INTERRUPT:
+            if self._serial.congested():
+                self._serial.abandon()  # nobody reads it
+            desk.request(b"interrupt")
         elif command == "h":
             say(HELP)
         elif self._monitor is None:
@@ -109,5 +114,6 @@ def _carry_on() -> None:
 
 def say(text: str) -> None:
     """Write for the user, not for whoever reads the guest's output."""
-    sys.stderr.write(text)
-    sys.stderr.flush()
+    with suppress(OSError):  # nobody can be told that nobody can be told
+        sys.stderr.write(text)
+        sys.stderr.flush()
