@@ -4,6 +4,7 @@ Rejected: to wait in `put` for a slow reader. It is called from the middle of an
 with both locks held, so whoever wanted to end the session would have waited for the reader too.
 """
 
+import errno
 import threading
 from collections.abc import Callable
 from typing import Final
@@ -20,11 +21,13 @@ GATHERING_SECONDS: Final = 0.002
 class OutputPump:
     """Takes bytes from the vCPU thread and writes them, blocking, in a thread of its own.
 
-    `write` writes all it is given or raises OSError, after which output is thrown away.
+    `write` writes all it is given or raises OSError, after which output is thrown away. `lost` is
+    the reason, unless that is a reader who left.
     """
 
     def __init__(self, name: str, write: Callable[[bytes], None]) -> None:
         self._write = write
+        self.lost: OSError | None = None
         self._changed = threading.Condition()
         # Guarded by _changed.
         self._backlog = bytearray()
@@ -61,13 +64,17 @@ class OutputPump:
             self._closing = True
             self._changed.notify_all()
         self._thread.join(_NO_PATIENCE if self._discarding else patience)
+        if self._thread.is_alive() and not self._discarding:
+            self.lost = TimeoutError(errno.ETIMEDOUT, "nobody reads it")
         self.abandon()
 
     def _pump(self) -> None:
         while (data := self._next()) is not None:
             try:
                 self._write(data)
-            except OSError:
+            except OSError as error:
+                if not isinstance(error, BrokenPipeError):
+                    self.lost = error
                 self.abandon()
 
     def _next(self) -> bytes | None:

@@ -10,7 +10,7 @@ import tty
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from lockstep.errors import UsageError
+from lockstep.errors import HostFailure, UsageError
 from lockstep.host.output import OutputPump
 from lockstep.host.sockets import SocketSerial, listen_tcp, listen_unix
 
@@ -42,8 +42,8 @@ class Serial(Protocol):
     def abandon(self) -> None:
         """Stop waiting for a reader who does not read. Any thread may call it."""
 
-    def close(self) -> None:
-        """Send the rest and let go. May be called again."""
+    def close(self) -> OSError | None:
+        """Send the rest and let go; why output was lost, if it was. May be called again."""
 
 
 class NullSerial:
@@ -115,12 +115,13 @@ class FdSerial:
         """Throw away what the writer does not take."""
         self._pump.abandon()
 
-    def close(self) -> None:
+    def close(self) -> OSError | None:
         """Write the rest, and close what was opened for this. Again: nothing."""
         self._pump.close()
         owned, self._owned = self._owned, ()
         for fd in owned:
             os.close(fd)
+        return self._pump.lost
 
 
 class FileSerial(FdSerial):
@@ -131,7 +132,8 @@ class FileSerial(FdSerial):
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise UsageError(
-                f"the serial output file {path} cannot be written: {error.strerror}"
+                f"the serial output file {path} cannot be written: {error.strerror}",
+                remedy="check the directory, its permissions and the free space",
             ) from None
         super().__init__("file", None, fd, owned=(fd,))
 
@@ -165,6 +167,15 @@ def open_serial(spec: str, notify: Notify) -> Serial:
         case "unix", True:
             return SocketSerial(listen_unix(rest), notify)
     raise UsageError(f"--serial {spec} is not understood", remedy=f"one of: {KINDS}")
+
+
+def check_written(far_end: Serial, remedy: str) -> None:
+    """Close it, and raise HostFailure if output was lost."""
+    error = far_end.close()
+    if error is not None:
+        raise HostFailure(
+            f"the guest's output was not all written: {error.strerror}", remedy=remedy
+        ) from error
 
 
 def output_only() -> Serial:

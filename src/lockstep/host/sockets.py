@@ -74,7 +74,10 @@ def _bind(sock: socket.socket, address: tuple[str, int] | str, option: str) -> N
         sock.listen(1)
     except (OSError, OverflowError) as error:
         sock.close()
-        raise UsageError(f"{option}: cannot listen there: {error}") from None
+        raise UsageError(
+            f"{option}: cannot listen there: {error}",
+            remedy="choose a free port, or a path in a directory that is there and yours",
+        ) from None
 
 
 def _remove_stale(path: str) -> None:

@@ -1,5 +1,6 @@
 """Output never holds the machine up for long."""
 
+import errno
 import threading
 
 from lockstep.host.output import BACKLOG_LIMIT, OutputPump
@@ -17,16 +18,39 @@ def test_bytes_come_out_in_order_and_gathered():
 
 
 def test_a_writer_that_fails_loses_output_and_nothing_else():
-    """A closed pipe does not stop the machine."""
+    """A full disk does not stop the machine; why output was lost is told in the end."""
+
+    def full(data):
+        raise OSError(errno.ENOSPC, "full")
+
+    pump = OutputPump("test", full)
+    pump.put(b"x")
+    for _ in range(10):
+        pump.put(b"y" * BACKLOG_LIMIT)
+    pump.close()
+    assert pump.lost.errno == errno.ENOSPC
+
+
+def test_a_reader_who_left_has_lost_nothing():
+    """`| head` is not an error."""
 
     def broken(data):
         raise BrokenPipeError
 
     pump = OutputPump("test", broken)
     pump.put(b"x")
-    for _ in range(10):
-        pump.put(b"y" * BACKLOG_LIMIT)
     pump.close()
+    assert pump.lost is None
+
+
+def test_a_reader_who_does_not_read_to_the_end_loses_it():
+    """What is left then is not written, and that is not passed over."""
+    reading = threading.Event()
+    pump = OutputPump("test", lambda data: reading.wait())
+    pump.put(b"x")
+    pump.close(patience=0.01)
+    assert pump.lost.errno == errno.ETIMEDOUT
+    reading.set()
 
 
 def test_a_slow_reader_is_reported_and_never_waited_for():
@@ -59,4 +83,5 @@ def test_abandoned_output_is_thrown_away_at_once():
     pump.put(b"y" * 2 * BACKLOG_LIMIT)
     assert not pump.congested
     pump.close()
+    assert pump.lost is None
     reading.set()

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 
@@ -16,6 +16,15 @@ from lockstep.session.symbols import Symbols
 from lockstep.ui.cli.progress import progress
 
 
+class Replayed(NamedTuple):
+    """A replay, and its recording: whether that reaches to the machine's end, and how far it does
+    reach."""
+
+    outcome: Outcome
+    ended: bool
+    end: Icount
+
+
 def run_again(
     recording: str,
     far_end: Serial,
@@ -23,7 +32,7 @@ def run_again(
     until: int | None = None,
     realtime: bool = False,
     symbols: Symbols | None = None,
-) -> Outcome:
+) -> Replayed:
     """Replay with the console at `far_end`."""
     console = not isinstance(far_end, NullSerial)
     with (
@@ -38,7 +47,7 @@ def run_again(
             symbols=symbols,
         ) as session,
     ):
-        return session.run()
+        return Replayed(session.run(), log.ended, log.end())
 
 
 def verify_recording(
@@ -52,7 +61,7 @@ def verify_recording(
     check(Path(recording))
     facts = info(Path(recording))
     if not quick:
-        outcome = run_again(recording, NullSerial(), symbols=symbols)
+        outcome = run_again(recording, NullSerial(), symbols=symbols).outcome
         if outcome.given_up:
             raise typer.Exit(outcome.exit_status)
     say_verified(recording, facts, replayed=not quick, as_json=as_json)

@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -20,6 +21,7 @@ from lockstep.ui.cli import (
     run,
     verify,
 )
+from lockstep.ui.cli.streams import standard_streams
 
 app = typer.Typer(
     name="lockstep",
@@ -62,7 +64,8 @@ app.add_typer(guests.app, name="guests")
 def main() -> None:
     """Run the command line and exit."""
     try:
-        app()
+        with standard_streams():
+            app()
     except LockstepError as error:
         if isinstance(error, InternalError):
             traceback.print_exc()
@@ -75,6 +78,7 @@ def main() -> None:
 
 
 def _report(message: str, remedy: str) -> None:
-    print(f"lockstep: {message}", file=sys.stderr)
-    if remedy:
-        print(f"  remedy: {remedy}", file=sys.stderr)
+    with suppress(OSError):  # nobody can be told
+        print(f"lockstep: {message}", file=sys.stderr)
+        if remedy:
+            print(f"  remedy: {remedy}", file=sys.stderr)

@@ -1,10 +1,9 @@
 """What `run` and `record` share: a machine with the console that was asked for."""
 
-import sys
 from pathlib import Path
 
 from lockstep.errors import UsageError
-from lockstep.host.serial import open_serial
+from lockstep.host.serial import check_written, open_serial
 from lockstep.host.terminal import is_terminal
 from lockstep.session.build import live
 from lockstep.session.config import MachineConfig, parse_size
@@ -41,8 +40,10 @@ def start(
             outcome = session.run()
     finally:
         far_end.close()
-    sys.stdout.flush()
     say(f"lockstep: {outcome.describe()}\n")
-    if recording is not None:
+    if recording is None:
+        check_written(far_end, "Free some space where it goes, or send it somewhere else.")
+    else:
         say(f"lockstep: recorded in {recording}\n")
+        check_written(far_end, f"The recording has all of it: lockstep replay {recording}")
     return outcome.exit_status

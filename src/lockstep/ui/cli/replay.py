@@ -16,7 +16,7 @@ def replay(
     symbols: o.Symbols = None,
 ) -> None:
     """Replay a recording, console included. Succeeds only if all of it came out the same."""
-    from lockstep.host.serial import output_only
+    from lockstep.host.serial import check_written, output_only
     from lockstep.session.console import say
     from lockstep.session.symbols import read_symbols
     from lockstep.ui.cli.again import run_again
@@ -24,11 +24,15 @@ def replay(
     if until is not None and until < 0:
         raise typer.BadParameter("must not be negative", param_hint="--until")
     names = read_symbols(symbols)
-    outcome = run_again(recording, output_only(), until=until, realtime=realtime, symbols=names)
-    if outcome.reason == "until" and until is None:
-        say(f"lockstep: the recording was cut off after {outcome.instructions:,} instructions\n")
-    else:
+    far_end = output_only()
+    outcome, ended, end = run_again(
+        recording, far_end, until=until, realtime=realtime, symbols=names
+    )
+    if ended or outcome.instructions < end:
         say(f"lockstep: {outcome.describe()}\n")
+    if not ended:
+        say(f"lockstep: the recording was cut off, and is good up to instruction {end:,}\n")
     if not outcome.given_up:
         say("lockstep: everything up to there is as it was recorded\n")
+    check_written(far_end, "Free some space where it goes, or send it somewhere else.")
     raise typer.Exit(outcome.exit_status if outcome.given_up else 0)
