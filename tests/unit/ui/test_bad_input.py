@@ -98,6 +98,9 @@ def test_ram_too_small_for_the_images(cli, tmp_path):
         ("--engine", "steam", "auto, interp, reference"),
         ("--serial", "carrier-pigeon", "stdio, null, pty"),
         ("--serial", "tcp:0.0.0.0:1", "127.0.0.1"),
+        ("--serial", "file:/nonexistent/x", "directory"),
+        ("--serial", "unix:/nonexistent/s", "directory"),
+        ("--serial", "tcp:127.0.0.1:99999", "free port"),
         ("--bios", "/nonexistent", "--bios"),
         ("--seed", 1 << 70, "64 bits"),
     ],
@@ -133,13 +136,18 @@ class TestEveryReader:
     def test_refuses_a_file_that_is_not_there(self, cli, verb):
         refused(cli(verb, "/nonexistent.lockstep"), 2, "no recording")
 
+    def test_refuses_a_directory(self, cli, verb, tmp_path):
+        refused(cli(verb, tmp_path), 2, "is a directory")
+
     def test_refuses_a_file_that_is_not_a_recording(self, cli, verb, tmp_path):
         (tmp_path / "x").write_text("hello")
         refused(cli(verb, tmp_path / "x"), 4, "not a lockstep recording")
 
     def test_refuses_a_truncated_recording(self, cli, verb, recording):
-        recording.write_bytes(recording.read_bytes()[:2500])
-        refused(cli(verb, recording), 4)
+        whole = recording.read_bytes()
+        for size in (2500, len(whole) - 1000, len(whole) - 1):
+            recording.write_bytes(whole[:size])
+            refused(cli(verb, recording), 4)
 
     def test_refuses_a_damaged_recording(self, cli, verb, recording):
         damaged = bytearray(recording.read_bytes())
