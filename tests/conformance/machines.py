@@ -65,6 +65,8 @@ def run_on_qemu(batch: Batch) -> list[Result]:
 
 
 def _run_qemu(path: Path, batch: Batch, ram: memoryview) -> None:
+    # The second hart is parked. With only one, QEMU splits atomics into loads and stores, and
+    # reports the wrong causes.
     command = [
         QEMU, "-machine", "virt,memory-backend=ram", "-m", f"{at.RAM_SIZE >> 20}M", "-smp", "2",
         "-object", f"memory-backend-file,id=ram,size={at.RAM_SIZE},mem-path={path},share=on",

@@ -116,7 +116,7 @@ class Rules:
 
 
 def as_the_rules_say(result: Result) -> bool:
-    """Whether our access fault, or its absence, is right. Jumps and misaligned atomics aside."""
+    """Whether our access fault, or its absence, is right. Misaligned atomics aside."""
     case = result.placed.case
     access = next(word for word in case.code if word in ACCESSES or word == FETCH)
     borrowed = STATUS in case.x
@@ -124,13 +124,23 @@ def as_the_rules_say(result: Result) -> bool:
     executing, acting = Rules(case.csrs, case.mode), Rules(case.csrs, mode)
     if not executing.allow(result.placed.code, 4, 4):
         return result.cause == 1
-    if access == FETCH or result.cause in (4, 6) or decode(access).name.startswith("sc"):
+    if access == FETCH:
+        return fetches(case, executing) == (result.cause != 1)
+    if result.cause in (4, 6) or decode(access).name.startswith("sc"):
         return True
     name = decode(access).name
     permission = 1 if name in LOADS or name.startswith("lr") else 2
     size = LOADS.get(name) or STORES.get(name) or (4 if name.endswith("w") else 8)
     allowed = acting.allow_parts(case.x[POINTER], size, permission)
     return allowed == (result.cause not in (5, 7))
+
+
+def fetches(case: Case, rules: Rules) -> bool:
+    """Whether the instruction that the case jumps to may be fetched, halfword by halfword."""
+    target = case.x[POINTER] & -2
+    memory = {word + i: value >> 8 * i & 3 for word, value in case.pokes for i in range(8)}
+    second = memory[target] != 3 or rules.allow(target + 2, 2, 4)
+    return rules.allow(target, 2, 4) and second
 
 
 def test_protection() -> None:
