@@ -23,6 +23,7 @@ from lockstep.replay.format import (
     AnswerEvent,
     ArrivalEvent,
     Checkpoint,
+    Event,
     Logged,
 )
 from lockstep.replay.log import LogReader
@@ -62,6 +63,7 @@ class Replayer:
         self._agreed: Icount | None = None
         self._last = START
         self._ended = False
+        self._consumed = 0
         self._failed: LockstepError | None = None
 
     def outlet(self, port: str) -> Outlet:
@@ -86,6 +88,8 @@ class Replayer:
             return self.end
         if isinstance(upcoming.event, AnswerEvent):
             return Icount(min(upcoming.at + 1, max(self.end, upcoming.at)))
+        if upcoming.at == now and _leads_out(upcoming.event):
+            self._diverge("event", "goes on")
         return upcoming.at
 
     def arrivals(self, now: Icount) -> Sequence[Arrival]:
@@ -124,6 +128,11 @@ class Replayer:
             self._diverge("end", "stopped", expected=rest)
         if self._last < self.end:
             self._diverge("end", "stopped", expected=f"it ran on to instruction {self.end:_}")
+
+    @property
+    def progress(self) -> int:
+        """A number that grows with every event and every byte of output. From any thread."""
+        return self._consumed + sum(each.position for each in list(self._outlets.values()))
 
     def stalled(self, offers: str) -> NoReturn:
         """The divergence of a machine that will not get to the next event, and what it does."""
@@ -220,6 +229,7 @@ class Replayer:
 
     def _consume(self) -> None:
         self._behind.append(self._ahead.popleft())
+        self._consumed += 1
 
     def _rest(self) -> str | None:
         upcoming = self._peek()
@@ -279,6 +289,11 @@ class Replayer:
     def transcript(self, port: str) -> Iterator[bytes]:
         """The recorded output of a port."""
         return self._log.transcript(port)
+
+
+def _leads_out(event: Event) -> bool:
+    """Whether only an instruction or an arrival leads to this: at its instant it is too late."""
+    return isinstance(event, Checkpoint) and event.reason != PERIODIC
 
 
 class _ReplayedOutlet:

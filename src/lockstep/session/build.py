@@ -43,6 +43,7 @@ from lockstep.session.outcome import SERIAL
 from lockstep.session.pace import Pace
 from lockstep.session.probe import Probe
 from lockstep.session.symbols import Symbols, places
+from lockstep.session.watchdog import Watchdog
 
 _SEED_BYTES: Final = 32
 
@@ -142,7 +143,8 @@ def replayed(
             machine, cpu, seen, locks, idle, console, None, until=until, pace=pace, tick=progress
         )
         try:
-            yield session
+            with _watched(session, world, instants, realtime=realtime):
+                yield session
             outcome = session.outcome
             stopped = outcome.reason == "until" and outcome.instructions < world.end
             if not (stopped or outcome.given_up):
@@ -151,6 +153,28 @@ def replayed(
         except ReplayDivergence as error:
             error.amend(harts=places(machine, symbols))
             raise
+
+
+@contextmanager
+def _watched(
+    session: Session, world: Replayer, instants: _Instants, *, realtime: bool
+) -> Iterator[None]:
+    """A watchdog, unless real time is to pass."""
+
+    def bark(seen: str) -> None:
+        try:
+            world.stalled(seen)
+        except LockstepError as error:
+            session.abandon(error)
+
+    def position() -> tuple[int, int]:
+        return instants.now(), world.progress
+
+    if realtime:
+        yield
+        return
+    with Watchdog(position, lambda: session.resting, bark):
+        yield
 
 
 @contextmanager
@@ -196,6 +220,8 @@ def _log(
         # What went wrong is more interesting than that the disk is full, should it be.
         with suppress(LockstepError):
             log.cut(instants.now())
+        if log.upto > START:
+            _tell(f"the recording {path} ends there: good up to instruction {log.upto:,}")
         raise
 
 

@@ -188,6 +188,20 @@ class Session:
         elif power in ENDINGS:
             self._vcpu.give_up(ENDINGS[power])
 
+    @property
+    def resting(self) -> bool:
+        """Whether the machine stands still on purpose. From any thread."""
+        vcpu = self._vcpu
+        running = vcpu.thread.ident is not None and not vcpu.over
+        return not running or vcpu.pausing or self._congested()
+
+    def abandon(self, failure: BaseException) -> None:
+        """End with `failure`, although the vCPU thread does not come back. From any thread."""
+        self._vcpu.abandon(failure)
+        self._locks.replay.close()
+        self._locks.big.close()
+        self._poller.ring()
+
     def _congested(self) -> bool:
         """Whether the guest has to wait for a reader of its output. Who leaves does not."""
         return not self._leaving and self._console.congested()

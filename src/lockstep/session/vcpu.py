@@ -67,6 +67,7 @@ class VCpu:
         self._pausing = False
         self._quitting = False
         self._ended = False
+        self._abandoned = False
         self._paused = locks.wait_point("pause")
 
     # The main loop's side.
@@ -80,6 +81,11 @@ class VCpu:
     def over(self) -> bool:
         """Whether there will be no more periods."""
         return self.outcome is not None or self.failure is not None
+
+    @property
+    def pausing(self) -> bool:
+        """Whether no period is to run until `resume`."""
+        return self._pausing
 
     @property
     def jumped_ns(self) -> int:
@@ -149,7 +155,19 @@ class VCpu:
         self._cpu.request_stop()
         if self.thread.ident is not None:
             with self._locks.waiting_for(self.thread, "end"):
-                self.thread.join()
+                with self._turn:
+                    self._turn.wait_for(lambda: self._ended or self._abandoned)
+                if not self._abandoned:
+                    self.thread.join()
+
+    def abandon(self, failure: BaseException) -> None:
+        """Call it over, although this thread does not come back. From any thread."""
+        self.failure = failure
+        with self._turn:
+            self._abandoned = self._quitting = True
+            self._owed = False
+            self._paused.arrive()
+            self._turn.notify_all()
 
     # The thread's side.
 
@@ -166,7 +184,9 @@ class VCpu:
                 self._ended = True
                 self._paused.arrive()
                 self._settle()
-            self._ring()
+                self._turn.notify_all()
+            if not self._abandoned:  # or there is no bell any more
+                self._ring()
 
     def _rest(self) -> bool:
         """Wait, holding nothing, while it is not this thread's turn. False: it is over."""
