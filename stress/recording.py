@@ -21,7 +21,8 @@ class Recording:
 
     def __init__(self, path: Path, *options: object) -> None:
         self._console = path.with_name(f"{path.name}.console")
-        with self._console.open("wb") as console:
+        self._said = path.with_name(f"{path.name}.said")
+        with self._console.open("wb") as console, self._said.open("wb") as said:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "lockstep", "record", "-o", str(path)),
@@ -30,7 +31,7 @@ class Recording:
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
-                stderr=subprocess.DEVNULL,
+                stderr=said,
             )
 
     def __enter__(self) -> Self:
@@ -43,6 +44,7 @@ class Recording:
         trace: TracebackType | None,
     ) -> None:
         self.kill()
+        self._said.unlink(missing_ok=True)
 
     def wait_for_a_beat(self) -> None:
         """Until the guest runs."""
@@ -58,6 +60,11 @@ class Recording:
         """As `kill -9` does."""
         self._process.kill()
         self._process.wait()
+
+    def wait(self) -> tuple[int, str]:
+        """Until it ends: its exit status, and its messages."""
+        status = self._process.wait(_PATIENCE_S)
+        return status, self._said.read_text()
 
     def console(self) -> bytes:
         """What the guest has said so far."""

@@ -189,6 +189,8 @@ class RecordingFile:
 
     def finish(self) -> None:
         """Turn the database into one plain file, unless somebody is reading it just now."""
+        if not self.path.exists():
+            raise _cannot_go_on(self.path, FileNotFoundError("it was removed"))
         with self._writing():
             self._db.executescript("PRAGMA incremental_vacuum")  # execute() would do one page
         with suppress(sqlite3.OperationalError):  # a reader: the -wal file stays, and is complete

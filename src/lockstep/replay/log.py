@@ -79,6 +79,11 @@ class LogWriter:
                 remedy="Allow more, or leave the images outside.",
             )
 
+    @property
+    def upto(self) -> Icount:
+        """The instant that is committed."""
+        return self._upto
+
     def when_heavy(self, call: Callable[[], None]) -> None:
         """Have somebody called as soon as there is so much to commit that `tick` is needed."""
         self._call = call
