@@ -38,6 +38,34 @@ def test_every_interrupt_replays_at_its_instruction(harts: int, tmp_path: Path) 
     assert api.replay(recording).console == made.console
 
 
+@pytest.mark.parametrize("harts", [1, 3])
+@pytest.mark.parametrize("idle", ["real", "skip"])
+def test_a_guest_that_reboots_replays_through_all_its_lives(
+    harts: int, idle: str, tmp_path: Path
+) -> None:
+    """The harts and devices start again, RAM and time go on, and a checkpoint says how it was."""
+    recording = tmp_path / "reboot.lockstep"
+    made = api.record(
+        recording,
+        kernel=str(built("reboot")),
+        bios="none",
+        smp=harts,
+        idle=idle,
+        memory=16 << 20,
+        digest_every=500,
+    )
+    assert made.outcome.reason == "poweroff"
+    lives = [line.split()[2:] for line in made.console.decode().splitlines()]
+    assert [len(born) for born in lives] == [1, 2, 3]
+    assert lives[2][:2] == lives[1]
+    assert lives[1][0] == lives[0][0] < lives[1][1] < lives[2][2]
+    reasons = [event["reason"] for event in api.events(recording) if event["kind"] == "checkpoint"]
+    assert reasons.count("reset") == 2
+    for engine in ("interp", "reference"):
+        again = api.replay(recording, engine=engine)
+        assert (again.console, again.outcome) == (made.console, made.outcome)
+
+
 def test_the_lottery_replays_and_is_not_drawn_alike_twice(tmp_path: Path) -> None:
     """Clock, harts and keys go into the fingerprint: a recording alone brings it back."""
     recording = tmp_path / "demo.lockstep"
