@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
@@ -228,13 +227,16 @@ def test_what_a_device_raises_comes_through_and_the_access_can_be_tried_again(
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_stop_from_another_thread_ends_an_endless_run(engine: str) -> None:
-    bench = Bench(engine)
+    bench, under_way = Bench(engine), threading.Event()
+    bench.code.constant(T0, DEVICE)
+    bench.code.emit("lw", rd=A0, rs1=T0)
     bench.spin()
     bench.start()
+    bench.bus.on[DEVICE] = under_way.set
     ended: list[Exit] = []
     thread = threading.Thread(target=lambda: ended.append(bench.cpu.run(1 << 60)))
     thread.start()
-    time.sleep(0.02)
+    assert under_way.wait(timeout=60)
     bench.cpu.request_stop()
     thread.join(timeout=5)
     assert ended == [Exit.STOPPED]
