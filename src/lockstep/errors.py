@@ -1,4 +1,7 @@
-"""The errors a user can meet, told apart by whose fault they are; each has an exit status."""
+"""The errors a user can meet, told apart by whose fault they are; each has an exit status.
+
+Status 1 is none of them: lockstep did what it should, and the guest reported failure.
+"""
 
 
 class LockstepError(Exception):
@@ -10,12 +13,6 @@ class LockstepError(Exception):
         super().__init__(message)
         self.message = message
         self.remedy = remedy
-
-
-class GuestFailure(LockstepError):
-    """The guest itself reported failure (test finisher)."""
-
-    exit_status = 1
 
 
 class UsageError(LockstepError):
