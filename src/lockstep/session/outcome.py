@@ -53,6 +53,6 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @property
     def exit_status(self) -> int:
-        """What a command that ran the machine live ends with. A guest that halts, for ever, may have
+        """What a command that ran the machine live ends with. A guest that halts for ever may have
         done all it was to do."""
         return {"fail": 1, "interrupt": 130}.get(self.reason, 0)
