@@ -33,6 +33,10 @@ Each = tuple[tuple[int | str, int], ...]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class Undeliverable(InternalError):
+    """Something arrived that the machine cannot take. In a replay the log is to blame for it."""
+
+
 class Register(NamedTuple):
     """One line of a device's register table."""
 
@@ -102,7 +106,7 @@ class Device:
 
     def receive(self, data: bytes) -> None:
         """Something came from outside for this device."""
-        raise InternalError(f"{type(self).__name__} takes no arrivals, but {len(data)} bytes came")
+        raise Undeliverable(f"{type(self).__name__} takes no arrivals, but {len(data)} bytes came")
 
     @property
     def hungry(self) -> bool:

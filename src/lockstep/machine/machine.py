@@ -14,11 +14,10 @@ import msgspec
 from lockstep.det.leaves import Fields, Inside, leaves
 from lockstep.det.state import Digests, canonical_bytes, digest
 from lockstep.det.world import Arrival, Outlet
-from lockstep.errors import InternalError
 from lockstep.machine import board
 from lockstep.machine.board import BoardConfig
 from lockstep.machine.bus import Bus
-from lockstep.machine.device import Device, IrqLine
+from lockstep.machine.device import Device, IrqLine, Undeliverable
 from lockstep.machine.devices.aclint import Mswi, Mtimer, Sswi
 from lockstep.machine.devices.finisher import FAIL, PASS, RESET, Finisher
 from lockstep.machine.devices.goldfish_rtc import GoldfishRtc
@@ -150,7 +149,7 @@ class Machine:
         elif port in self.devices:
             self.devices[port].receive(data)
         else:
-            raise InternalError(f"something arrived at port {port!r}, which this machine lacks")
+            raise Undeliverable(f"something arrived at port {port!r}, which this machine lacks")
 
     def hungry(self, port: str) -> bool:
         """Whether more may be sent to a device: a guest that does not read is not to be flooded."""
@@ -158,7 +157,7 @@ class Machine:
 
     def _press(self, request: bytes) -> None:
         if request not in POWER_REQUESTS:
-            raise InternalError(f"the power button does not know {request!r}")
+            raise Undeliverable(f"the power button does not know {request!r}")
         self.power = PowerEvent(POWER_REQUESTS[request])
 
     def _finish(self, command: int, code: int) -> None:

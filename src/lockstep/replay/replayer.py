@@ -185,6 +185,12 @@ class Replayer:
                 checkpoint=event.reason,
                 differences=tuple(self._differences(digests)),
             )
+        if any(digest[:LOCATOR_BYTES] != self._parts.get(name) for name, digest in digests.parts()):
+            raise BadRecording(
+                f"the checkpoint at instruction {now:_} does not fit itself: its digest is right, "
+                f"but not those of the parts",
+                remedy="Get the recording again from where it was made.",
+            )
         for port, count in self._expected_outputs.items():
             sent = self._outlets[port].position if port in self._outlets else 0
             if sent != count:

@@ -1,0 +1,96 @@
+"""Whatever a log says, in good order and with right checksums, a replay ends with 3 or 4."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lockstep.errors import BadRecording, LockstepError
+from lockstep.replay.format import (
+    Answer,
+    Arrived,
+    Checkpoint,
+    Entropy,
+    Logged,
+    Power,
+    SerialInput,
+    WallClock,
+    Warp,
+)
+from lockstep.session import api
+from stress.faults.tamper import tamper
+
+DEMO = str(files("lockstep.ui") / "data" / "demo.elf")
+
+
+@pytest.fixture(scope="module", params=["real", "skip"])
+def recording(request, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("altered") / "demo"
+    machine = {"kernel": DEMO, "bios": "none", "memory": 16 << 20, "idle": request.param}
+    api.record(path, digest_every=20_000, typed=b"hello", **machine)
+    return path
+
+
+def change(recording: Path, target: Path, alter, *, sealed: bool) -> LockstepError:
+    """How the replay of an altered copy ends."""
+    tamper(recording, target, alter, sealed=sealed)
+    with pytest.raises(LockstepError) as caught:
+        api.replay(target)
+    return caught.value
+
+
+@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "unsealed"])
+@pytest.mark.parametrize(
+    "event",
+    [
+        Arrived("net0", b"x"),
+        Arrived("plic", b"x"),
+        Arrived("warp", b"abc"),
+        Power("explode"),
+        Power("reset"),
+        Power("quit"),
+        Warp(2**64 - 1),
+        SerialInput("serial9", b"x"),
+        SerialInput("serial0", b"x" * 100_000),
+        Answer("rtc", "wall-clock", b"abc"),
+        Entropy("board", b"x"),
+        WallClock("rtc", 0),
+        Checkpoint("periodic", bytes(16), {}, {}),
+        Checkpoint("reset", bytes(16), {}, {}),
+    ],
+    ids=str,
+)
+def test_an_event_that_never_was(recording, tmp_path, event, sealed) -> None:
+    """In the middle of the log, between two others."""
+
+    def add(logged: list[Logged]) -> list[Logged]:
+        middle = len(logged) // 2
+        return [*logged[:middle], Logged(logged[middle].at, event), *logged[middle:]]
+
+    error = change(recording, tmp_path / "x", add, sealed=sealed)
+    assert error.exit_status in (3, 4)
+    assert error.remedy
+
+
+def test_something_that_the_machine_cannot_take_is_named(recording, tmp_path) -> None:
+    def add(logged: list[Logged]) -> list[Logged]:
+        return [*logged[:5], Logged(logged[5].at, Arrived("net0", b"x")), *logged[5:]]
+
+    error = change(recording, tmp_path / "x", add, sealed=True)
+    assert isinstance(error, BadRecording)
+    assert "something arrived at port 'net0', which this machine lacks" in str(error)
+
+
+def test_a_checkpoint_that_does_not_fit_itself(recording, tmp_path) -> None:
+    """A wrong digest of a part beside the right one of the whole."""
+
+    def spoil(logged: list[Logged]) -> list[Logged]:
+        n = max(n for n, each in enumerate(logged) if isinstance(each.event, Checkpoint))
+        at, event = logged[n]
+        spoilt = msgspec.structs.replace(event, parts={**event.parts, "ram": b"\0\0\0\0"})
+        return [*logged[:n], Logged(at, spoilt), *logged[n + 1 :]]
+
+    error = change(recording, tmp_path / "x", spoil, sealed=True)
+    assert isinstance(error, BadRecording)
+    assert "does not fit itself" in str(error)
