@@ -19,6 +19,7 @@ def start(
     recording: str | None = None,
     digest_every: int = 0,
     max_log: str | None = None,
+    embed: bool = False,
 ) -> int:
     """Run it to its end; the exit status."""
     if digest_every < 0:
@@ -34,6 +35,7 @@ def start(
             recording=None if recording is None else Path(recording),
             digest_every=digest_every,
             max_log=limit,
+            embed=embed,
         ) as session:
             if interactive:
                 say(_KEYS)

@@ -34,6 +34,7 @@ MaxLog = Annotated[
     str | None,
     typer.Option(metavar="SIZE", help="Stop the machine before the recording is bigger: 64M."),
 ]
+Pack = Annotated[bool, typer.Option("--pack", help="Put the images into the recording, too.")]
 Output = Annotated[str, typer.Option("-o", "--output", metavar="REC", help="The recording.")]
 Recording = Annotated[str, typer.Argument(metavar="REC", help="A recording.")]
 Paranoid = Annotated[

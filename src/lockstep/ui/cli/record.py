@@ -23,6 +23,7 @@ def record(
     digest_every: o.DigestEvery = DIGEST_EVERY,
     paranoid: o.Paranoid = False,
     max_log: o.MaxLog = None,
+    pack: o.Pack = False,
 ) -> None:
     """Run a machine and record everything that happens to it. Ctrl-C ends the recording."""
     from lockstep.ui.cli.machine import start
@@ -43,5 +44,12 @@ def record(
     if paranoid and not 0 < digest_every < PARANOID_EVERY:
         digest_every = PARANOID_EVERY
     raise typer.Exit(
-        start(config, serial, recording=output, digest_every=digest_every, max_log=max_log)
+        start(
+            config,
+            serial,
+            recording=output,
+            digest_every=digest_every,
+            max_log=max_log,
+            embed=pack,
+        )
     )

@@ -1,0 +1,69 @@
+"""Made the golden recordings: `python tests/golden/record.py DIRECTORY`. Kept to show how.
+
+A golden recording is never made anew: that it still replays is the point. A later version of the
+format gets a directory of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from lockstep.session import api, archive
+from stress.recording import Recording
+
+DEMO = files("lockstep.ui") / "data" / "demo.elf"
+BUILT = Path(__file__).parents[2] / "guests" / "build"
+
+
+def facts(path: Path) -> dict[str, Any]:
+    """What must be read from it for ever."""
+    known = archive.info(path)
+    events = {kind: each["count"] for kind, each in known["events"].items()}
+    names = ("complete", "instructions", "final_digest", "ended_by", "output_bytes")
+    return {"events": events} | {name: known[name] for name in names}
+
+
+def record(directory: Path) -> None:
+    """All of them. They name their images by path, packed or not: so by one that is nobody's."""
+    directory = directory.absolute()
+    images = Path("/tmp/golden-guests")
+    images.mkdir(exist_ok=True)
+    shutil.copy(DEMO, images / "lottery.elf")
+    for guest in ("irq", "reboot", "beat"):
+        shutil.copy(BUILT / f"{guest}.elf", images)
+    machine: dict[str, Any] = {"bios": "none", "memory": 16 << 20, "embed": True}
+    for guest, harts, every, keys in (
+        ("lottery", 2, 50_000, b"heads or tails?"),
+        ("irq", 8, 500_000, b""),
+        ("reboot", 1, 200_000, b""),
+    ):
+        kernel = str(images / f"{guest}.elf")
+        path = directory / f"{guest}.lockstep"
+        api.record(path, kernel=kernel, smp=harts, digest_every=every, typed=keys, **machine)
+    _cut(images, directory)
+    shutil.rmtree(images)
+    recordings = sorted(directory.glob("*.lockstep"))
+    expected = {each.name: facts(each) for each in recordings}
+    (directory / "expected.json").write_text(json.dumps(expected, indent=2) + "\n")
+
+
+def _cut(images: Path, directory: Path) -> None:
+    """One that was killed, with its -wal file; one of it, recovered."""
+    path = images / "r"
+    options = ("--smp", 2, "--digest-every", 1_000_000, "--pack", "--kernel", images / "beat.elf")
+    with Recording(path, *options) as recording:
+        recording.wait_for_a_beat()
+        time.sleep(1.2)
+    for suffix in ("", "-wal"):
+        shutil.copy(images / f"r{suffix}", directory / f"killed.lockstep{suffix}")
+    archive.recover(path, directory / "recovered.lockstep")
+
+
+if __name__ == "__main__":
+    record(Path(sys.argv[1]))
