@@ -17,6 +17,7 @@ from lockstep.replay.replayer import Replayer
 from lockstep.session.console import Console
 from lockstep.session.idle import RealIdle, ReplayIdle, SkipIdle
 from lockstep.session.loop import Session
+from lockstep.session.vcpu import Computer
 
 Guest = Mapping[int, Callable[[FakeMachine], None]]
 
@@ -79,10 +80,7 @@ def live_rig(
     world.checkpoint("machine-init", rig.now(), rig.machine.digests)
     policy = SkipIdle(live) if idle == "skip" else RealIdle(live, clock)
     rig.session = Session(
-        rig.machine,
-        rig.machine.cpu,
-        world,
-        rig.locks,
+        Computer(rig.machine, rig.machine.cpu, world, rig.locks),
         policy,
         rig.console,
         live.post,
@@ -101,10 +99,7 @@ def replay_rig(guest: Guest, path: Path, *, idle: str = "real", until: int = FOR
     world.checkpoint("machine-init", rig.now(), rig.machine.digests)
     policy = ReplayIdle(world, skip=idle == "skip")
     rig.session = Session(
-        rig.machine,
-        rig.machine.cpu,
-        world,
-        rig.locks,
+        Computer(rig.machine, rig.machine.cpu, world, rig.locks),
         policy,
         rig.console,
         None,

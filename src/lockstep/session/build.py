@@ -43,6 +43,7 @@ from lockstep.session.outcome import SERIAL
 from lockstep.session.pace import Pace
 from lockstep.session.probe import Probe
 from lockstep.session.symbols import Symbols, places
+from lockstep.session.vcpu import Computer
 from lockstep.session.watchdog import Watchdog
 
 _SEED_BYTES: Final = 32
@@ -88,21 +89,21 @@ def live(
         outside = Live(_answers(config, instants), {SERIAL: console.emit})
         idle: Idle = SkipIdle(outside) if config.idle == "skip" else RealIdle(outside, monotonic_ns)
         if recording is None:
-            machine, cpu = _build(board, config, outside, locks, instants)
-            yield Session(machine, cpu, outside, locks, idle, console, outside.post)
+            computer = _build(board, config, outside, locks, instants)
+            yield Session(computer, idle, console, outside.post)
             return
         manifest = _manifest(config, images, digest_every)
         embedded = {image.sha256: image.data for image in images} if embed else {}
         with _log(recording, manifest, embedded, locks, instants, max_log) as (log, finished):
             world = Recorder(outside, log, instants.now, locks.replay)
-            machine, cpu = _build(board, config, world, locks, instants)
+            computer = _build(board, config, world, locks, instants)
             log.flush(START)  # whenever it is killed from now on, there is something to replay
 
             def tick(now: Icount, host_ns: int) -> None:
                 if log.tick(now, host_ns):
                     session.request(b"log-full")
 
-            session = Session(machine, cpu, world, locks, idle, console, outside.post, tick=tick)
+            session = Session(computer, idle, console, outside.post, tick=tick)
             log.when_heavy(session.ring)
             yield session
             finished(session)
@@ -135,13 +136,11 @@ def replayed(
         end = FOREVER if world.ended else world.end
         board = _board(config, images)
         seen = world if probe is None else probe.around(world)
-        machine, cpu = _build(board, config, seen, locks, instants, probe)
+        computer = _build(board, config, seen, locks, instants, probe)
         idle = ReplayIdle(world, skip=config.idle == "skip")
         pace = Pace(config.shift) if realtime else None
         until = end if until is None else min(until, end)
-        session = Session(
-            machine, cpu, seen, locks, idle, console, None, until=until, pace=pace, tick=progress
-        )
+        session = Session(computer, idle, console, None, until=until, pace=pace, tick=progress)
         try:
             with _watched(session, world, instants, realtime=realtime):
                 yield session
@@ -151,7 +150,7 @@ def replayed(
                 with locks.replay:
                     world.check_finished()
         except ReplayDivergence as error:
-            error.amend(harts=places(machine, symbols))
+            error.amend(harts=places(computer.machine, symbols))
             raise
 
 
@@ -232,7 +231,7 @@ def _build(
     locks: Locks,
     instants: _Instants,
     probe: Probe | None = None,
-) -> tuple[Machine, Cpu]:
+) -> Computer:
     """The machine at its first instruction, and its harts."""
     seed = world.outlet("board").ask("entropy", _SEED_BYTES)
     board = replace(board, rng_seed=seed)
@@ -250,7 +249,7 @@ def _build(
     if probe is not None:
         probe.machine = machine
     world.checkpoint("machine-init", Icount(cpu.icount), machine.digests)
-    return machine, cpu
+    return Computer(machine, cpu, world, locks)
 
 
 def _tell(message: str) -> None:

@@ -10,20 +10,17 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Final
 
-from lockstep.cpu.engine import Cpu
 from lockstep.det.instant import FOREVER, Icount
-from lockstep.det.locks import Locks
-from lockstep.det.world import Arrival, World
+from lockstep.det.world import Arrival
 from lockstep.host.clock import Clock, monotonic_ns
 from lockstep.host.poller import Poller
 from lockstep.host.signals import StopSignals
-from lockstep.machine.machine import Machine
 from lockstep.session.console import Console
 from lockstep.session.control import Mailbox, Status
 from lockstep.session.idle import Idle, Waiting
 from lockstep.session.outcome import ENDINGS, POWER, SERIAL, Outcome
 from lockstep.session.pace import Pace
-from lockstep.session.vcpu import VCpu
+from lockstep.session.vcpu import Computer, VCpu
 
 _BEAT_NS: Final = 200_000_000
 """How often the main loop has a look even if nothing happens: a recording is committed then."""
@@ -42,33 +39,27 @@ class Session:
 
     def __init__(
         self,
-        machine: Machine,
-        cpu: Cpu,
-        world: World,
-        locks: Locks,
+        computer: Computer,
         idle: Idle,
         console: Console,
         post: Callable[[Arrival], None] | None,
+        *,
         until: Icount = FOREVER,
         pace: Pace | None = None,
         tick: Callable[[Icount, int], None] | None = None,
         clock: Clock = monotonic_ns,
     ) -> None:
-        self._machine = machine
-        self._cpu = cpu
-        self._locks = locks
+        self._machine, self._cpu, _, self._locks = computer
         self._idle = idle
         self._console = console
         self._post_arrival = post
         self._tick = tick
         self._clock = clock
         self._poller = Poller()
-        self.mailbox = Mailbox(self._poller.ring, locks)
+        self.mailbox = Mailbox(self._poller.ring, computer.locks)
         self._signals = StopSignals(self._poller.ring)
-        self._vcpu = VCpu(
-            machine, cpu, world, locks, self._poller.ring, until, pace, self._congested
-        )
-        console.hold_with(cpu.request_stop)
+        self._vcpu = VCpu(computer, self._poller.ring, until, pace, self._congested)
+        console.hold_with(computer.cpu.request_stop)
         self._posted = False
         self._hungry = True
         self._interrupted = False

@@ -11,7 +11,7 @@ arrivals applied by the main loop itself (their order against timers would be th
 
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from lockstep.cpu.engine import Cpu, Exit
 from lockstep.det.instant import FOREVER, Icount
@@ -31,24 +31,27 @@ _CONGESTED_S: Final = 0.01
 """How often to look whether the guest's output is being read again."""
 
 
+class Computer(NamedTuple):
+    """A machine in its world, and the locks that both threads take before they touch it."""
+
+    machine: Machine
+    cpu: Cpu
+    world: World
+    locks: Locks
+
+
 class VCpu:
     """The thread that runs all harts, and the turnstile at which the main loop stops it."""
 
     def __init__(
         self,
-        machine: Machine,
-        cpu: Cpu,
-        world: World,
-        locks: Locks,
+        computer: Computer,
         ring: Callable[[], None],
         until: Icount = FOREVER,
         pace: Pace | None = None,
         congested: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._machine = machine
-        self._cpu = cpu
-        self._world = world
-        self._locks = locks
+        self._machine, self._cpu, self._world, self._locks = computer
         self._ring = ring
         self._until = until
         self._pace = pace
@@ -68,7 +71,7 @@ class VCpu:
         self._quitting = False
         self._ended = False
         self._abandoned = False
-        self._paused = locks.wait_point("pause")
+        self._paused = self._locks.wait_point("pause")
 
     # The main loop's side.
 
