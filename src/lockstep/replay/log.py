@@ -239,6 +239,8 @@ class LogReader:
 
     def __init__(self, path: Path, *, rescue: bool = False) -> None:
         self.path = path
+        self.flaw: BadRecording | None = None
+        """Why the ending cannot be read, if there is one."""
         self._file = RecordingFile.rescue(path) if rescue else RecordingFile.open(path)
         try:
             self.manifest = self._read_manifest()
@@ -339,9 +341,10 @@ class LogReader:
     def _read_ending(self, *, rescue: bool) -> Ending | None:
         try:
             ending: Ending | None = self._file.about("ending", Ending)
-        except BadRecording:
+        except BadRecording as error:
             if not rescue:
                 raise
+            self.flaw = error
             return None
         return ending
 

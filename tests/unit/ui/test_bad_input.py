@@ -131,7 +131,7 @@ def test_a_file_that_is_not_a_recording_is_not_overwritten(cli, tmp_path):
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
-@pytest.mark.parametrize("verb", ["replay", "info", "events", "verify"])
+@pytest.mark.parametrize("verb", ["replay", "info", "events", "verify", "pack"])
 class TestEveryReader:
     def test_refuses_a_file_that_is_not_there(self, cli, verb):
         refused(cli(verb, "/nonexistent.lockstep"), 2, "no recording")

@@ -73,6 +73,8 @@ class _Rescue:
     def save(self, target: Path) -> Recovered:
         log = self._log
         end = self._find_end(self._available())
+        if log.flaw is not None:
+            self._lost.append(f"its ending: {log.flaw.message}")
         if end is None or (end.at == START and not end.events):
             raise BadRecording(
                 f"nothing of {log.path} can be recovered: {'; '.join(self._lost) or 'it is empty'}",
