@@ -15,14 +15,12 @@ from lockstep.replay.codec import checksum
 def alter_about(path: Path, name: str, change: Callable[[dict[str, Any]], None]) -> None:
     """Let `change` edit the manifest or the ending."""
     with closing(sqlite3.connect(path)) as file, file:
-        (text,) = file.execute("SELECT json FROM about WHERE name = ?", (name,)).fetchone()
+        (text,) = file.execute(f"SELECT json FROM {name}").fetchone()
         facts = json.loads(text)
         change(facts)
         text = json.dumps(facts)
-        file.execute(
-            "UPDATE about SET json = ?, crc = ? WHERE name = ?",
-            (text, checksum((name + text).encode()), name),
-        )
+        row = (text, checksum(text.encode()))
+        file.execute(f"UPDATE {name} SET json = ?, crc = ?", row)
 
 
 def alter_chunk(path: Path, number: int, data: bytes) -> None:

@@ -32,14 +32,17 @@ from lockstep.replay.format import VERSION
 
 _PAGE_SIZE: Final = 1024
 _MAX_IMAGE: Final = 1 << 30
+_MOST_TIDIED: Final = 1 << 28
 
+# In the order in which a finished file holds them: of one that is cut short, the most can be saved.
 _SCHEMA: Final = {
-    "about": "CREATE TABLE about (name TEXT, crc INTEGER, json TEXT)",
-    "images": "CREATE TABLE images (sha256 TEXT, size INTEGER, data BLOB)",
+    "manifest": "CREATE TABLE manifest (crc INTEGER, json TEXT)",
     "chunks": "CREATE TABLE chunks "
     "(id INTEGER PRIMARY KEY, first INTEGER, upto INTEGER, crc INTEGER, data BLOB)",
     "transcript": "CREATE TABLE transcript "
     "(id INTEGER PRIMARY KEY, port TEXT, start INTEGER, crc INTEGER, data BLOB)",
+    "ending": "CREATE TABLE ending (crc INTEGER, json TEXT)",
+    "images": "CREATE TABLE images (sha256 TEXT, size INTEGER, data BLOB)",
 }
 
 
@@ -121,7 +124,7 @@ class RecordingFile:
         self._clean_up()
 
     def put_about(self, **items: msgspec.Struct) -> None:
-        """Store structs as JSON, each under its name."""
+        """Store structs as JSON, each in the table of its name."""
         self.put((), (), about=items)
 
     def put_image(self, sha256: str, data: bytes) -> None:
@@ -159,10 +162,9 @@ class RecordingFile:
                 "INSERT INTO transcript (port, start, crc, data) VALUES (?, ?, ?, ?)",
                 [(port, start, checksum(data, start), data) for port, start, data in texts],
             )
-            self._db.executemany(
-                "INSERT INTO about VALUES (?, ?, ?)",
-                [(name, checksum((name + json).encode()), json) for name, json in facts],
-            )
+            for name, json in facts:
+                row = (checksum(json.encode()), json)
+                self._db.execute(f"INSERT INTO {name} VALUES (?, ?)", row)
             self._db.execute("COMMIT")
 
     def extend(self, row: ChunkRow, upto: int) -> None:
@@ -187,24 +189,28 @@ class RecordingFile:
         with self._writing():
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    def finish(self) -> None:
-        """Turn the database into one plain file, unless somebody is reading it just now."""
+    def finish(self, *, tidy: bool = True) -> None:
+        """Turn the database into one plain file, unless somebody is reading it just now.
+
+        `tidy`: with everything in its place and nothing in between, for which it is written anew.
+        """
         if not self.path.exists():
             raise _cannot_go_on(self.path, FileNotFoundError("it was removed"))
-        with self._writing():
-            self._db.executescript("PRAGMA incremental_vacuum")  # execute() would do one page
+        if tidy and self.path.stat().st_size <= _MOST_TIDIED:
+            with suppress(sqlite3.Error):  # a full disk, or a reader: it is whole all the same
+                self._db.execute("VACUUM")
         with suppress(sqlite3.OperationalError):  # a reader: the -wal file stays, and is complete
             self._db.execute("PRAGMA busy_timeout=100")
             self._db.execute("PRAGMA journal_mode=DELETE")
 
     def about(self, name: str, kind: type[Any]) -> Any:
-        """The struct stored under `name`, or None."""
+        """The struct in the table called so, or None."""
         with self._reading():
-            row = self._db.execute("SELECT crc, json FROM about WHERE name = ?", (name,)).fetchone()
+            row = self._db.execute(f"SELECT crc, json FROM {name}").fetchone()
             if row is None:
                 return None
             crc, json = msgspec.convert(row, tuple[int, str])
-            verify_checksum(crc, (name + json).encode())
+            verify_checksum(crc, json.encode())
             return msgspec.json.decode(json, type=kind)
 
     def image(self, sha256: str) -> bytes | None:
@@ -252,7 +258,6 @@ class RecordingFile:
     def _lay_out(self) -> None:
         for pragma in (
             f"page_size={_PAGE_SIZE}",
-            "auto_vacuum=INCREMENTAL",
             f"application_id={APPLICATION_ID}",
             f"user_version={VERSION}",
             "journal_mode=WAL",

@@ -170,9 +170,10 @@ class LogWriter:
             chain=self._chain.value,
             locks=locks,
         )
-        if not self._merge(ending):
+        merged = self._merge(ending)
+        if not merged:
             self._file.put((), (), about={"ending": ending(chunks=self._count)})
-        self._file.finish()
+        self._file.finish(tidy=merged)
         self._file.close()
 
     def close(self) -> None:

@@ -136,7 +136,8 @@ def test_output_that_is_missing_moves_the_end_to_where_it_is_not(tmp_path: Path)
     tamper(source, "UPDATE transcript SET data = zeroblob(9)")
     with pytest.raises(BadRecording, match="checksum"):
         check(source)
-    assert care.recover(source, tmp_path / "saved").instructions == 0
+    with pytest.raises(BadRecording, match="nothing of"):
+        care.recover(source, tmp_path / "saved")
     source = make(tmp_path / "shorter", finish=False)
     tamper(source, "DELETE FROM transcript WHERE start > 5")
     saved = care.recover(source, tmp_path / "saved")
@@ -178,8 +179,8 @@ def test_a_truncated_recording_is_saved_as_far_as_it_goes(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "statement",
     [
-        "DELETE FROM about WHERE name = 'manifest'",
-        "UPDATE about SET json = '{'",
+        "DELETE FROM manifest",
+        "UPDATE manifest SET json = '{'",
         "DELETE FROM chunks",
         "UPDATE chunks SET crc = 0",
         "DROP TABLE chunks",

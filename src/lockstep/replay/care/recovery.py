@@ -75,7 +75,7 @@ class _Rescue:
         end = self._find_end(self._available())
         if log.flaw is not None:
             self._lost.append(f"its ending: {log.flaw.message}")
-        if end is None or (end.at == START and not end.events):
+        if end is None or (end.at == START and self._lost):
             raise BadRecording(
                 f"nothing of {log.path} can be recovered: {'; '.join(self._lost) or 'it is empty'}",
                 remedy="Copy it again from where it was recorded, or record again.",
