@@ -24,8 +24,8 @@ def zboot(method: str, payload: bytes) -> bytes:
     "wrapped",
     [
         IMAGE,
-        gzip.compress(IMAGE),
-        zboot("gzip", gzip.compress(IMAGE)),
+        gzip.compress(IMAGE, mtime=0),
+        zboot("gzip", gzip.compress(IMAGE, mtime=0)),
         zboot("zstd", zstandard.compress(IMAGE)),
     ],
     ids=["plain", "gzip", "zboot-gzip", "zboot-zstd"],
