@@ -30,13 +30,24 @@ Opened = tuple[sqlite3.Connection, Callable[[], None]]
 def connect_to_read(path: Path) -> Opened:
     """The database as of now. It will not change any more."""
     header = read_header(path)
-    if header[18:20] == bytes((_WAL, _WAL)) and beside(path, "-shm").exists():
+    if _may_be_growing(path, header):
         with suppress(sqlite3.Error):
             return _snapshot(path), _nothing
     if any(beside(path, suffix).exists() for suffix in ("-wal", "-journal")):
         return connect_to_copy(path)
     _check_size(path, header)
     return _connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True), _nothing
+
+
+def connect_to_rescue(path: Path) -> Opened:
+    """The same of one that may be damaged: not everything can be read, but nothing is refused."""
+    if _may_be_growing(path, read_header(path)):
+        with suppress(sqlite3.Error):
+            return _snapshot(path), _nothing
+    connection, clean_up = connect_to_copy(path)
+    # Else SQLite would refuse a file that is shorter than it says it is.
+    connection.execute("PRAGMA writable_schema=ON")
+    return connection, clean_up
 
 
 def connect_to_copy(path: Path) -> Opened:
@@ -103,6 +114,10 @@ def in_use(path: Path) -> bool:
     except sqlite3.Error:
         pass
     return False
+
+
+def _may_be_growing(path: Path, header: bytes) -> bool:
+    return header[18:20] == bytes((_WAL, _WAL)) and beside(path, "-shm").exists()
 
 
 def _check_size(path: Path, header: bytes) -> None:

@@ -21,11 +21,10 @@ from lockstep.replay.access import (
     SIDE_FILES,
     Opened,
     beside,
-    connect_to_copy,
     connect_to_read,
+    connect_to_rescue,
     in_use,
     may_replace,
-    read_header,
 )
 from lockstep.replay.codec import checksum, compress, decompress, verify_checksum
 from lockstep.replay.format import VERSION
@@ -98,7 +97,6 @@ class RecordingFile:
     @classmethod
     def open(cls, path: Path) -> "RecordingFile":
         """An existing recording, to read as it is now. It may be incomplete, or still growing."""
-        read_header(path)
         try:
             file = cls(path, connect_to_read(path))
         except sqlite3.Error as error:
@@ -107,15 +105,12 @@ class RecordingFile:
 
     @classmethod
     def rescue(cls, path: Path) -> "RecordingFile":
-        """A copy of a recording that may be damaged, to read whatever can be read."""
-        read_header(path)
+        """A recording that may be damaged, to read whatever can be read."""
         try:
-            connection, clean_up = connect_to_copy(path)
-            # Else SQLite would refuse a file that is shorter than it says it is.
-            connection.execute("PRAGMA writable_schema=ON")
+            file = cls(path, connect_to_rescue(path))
         except sqlite3.Error as error:
             raise damaged(path, error) from error
-        return cls(path, (connection, clean_up))._checked()
+        return file._checked()
 
     def close(self) -> None:
         """Let go of the file. What was committed stays."""
