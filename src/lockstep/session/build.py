@@ -19,13 +19,14 @@ from lockstep.cpu.memory import Ram
 from lockstep.det.instant import FOREVER, START, Icount
 from lockstep.det.locks import Locks
 from lockstep.det.world import World
-from lockstep.errors import LockstepError, UsageError
+from lockstep.errors import BadRecording, LockstepError, UsageError
 from lockstep.host.answers import Answers, HostAnswers, SeededAnswers
 from lockstep.host.clock import monotonic_ns
 from lockstep.host.live import Live
 from lockstep.host.signals import StopSignals
 from lockstep.machine.board import DRAM_BASE, BoardConfig
 from lockstep.machine.bus import Bus
+from lockstep.machine.device import Undeliverable
 from lockstep.machine.dtb import make_dtb
 from lockstep.machine.loader import plan_boot
 from lockstep.machine.machine import Machine
@@ -152,6 +153,11 @@ def replayed(
         except ReplayDivergence as error:
             error.amend(harts=places(computer.machine, symbols))
             raise
+        except Undeliverable as error:
+            raise BadRecording(
+                f"the log does not fit the machine: {error} (at instruction {instants.now():_})",
+                remedy="Get the recording again from where it was made, or use its own lockstep.",
+            ) from error
 
 
 @contextmanager

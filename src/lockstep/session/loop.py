@@ -129,7 +129,8 @@ class Session:
             self._console.take(source, self)
         if self.mailbox.waiting:
             self._serve()
-        if self._tick is not None:
+        # A device that failed did so in the middle of an instruction: no place to commit up to.
+        if self._tick is not None and self._vcpu.failure is None:
             self._tick(Icount(self._cpu.icount), self._clock())
         timeout = self._settle_idle() if self._vcpu.idle else None
         if self._posted:

@@ -18,6 +18,7 @@ from lockstep.det.instant import FOREVER, Icount
 from lockstep.det.locks import Locks
 from lockstep.det.world import Arrival, World
 from lockstep.errors import InternalError
+from lockstep.machine.device import Undeliverable
 from lockstep.machine.machine import Machine
 from lockstep.session.outcome import ENDINGS, POWER, WARP, Outcome, Reason
 from lockstep.session.pace import Pace
@@ -285,6 +286,8 @@ class VCpu:
     def _warp(self, ns: int) -> None:
         # What was jumped already was not logged; an arrival that comes in between says so.
         ns -= self._jumped_ns
+        if ns < 0:
+            raise Undeliverable(f"the clock would have to go back by {-ns:,} ns")
         self._jumped_ns = 0
         self._cpu.warp(ns)
         self._world.checkpoint("warp", Icount(self._cpu.icount), self._machine.digests)
