@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from lockstep.session import api
-from stress.faults.trial import KINDS, Kind, Told, attempt
+from stress.faults.trial import KINDS, Kind, Subject, Told, attempt
 from stress.result import Result
 
 CLAIM = "An injected fault is reported, at its instruction and by its name; none passes unseen"
@@ -28,6 +28,20 @@ _PATIENCE_S: Final = 120
 
 _RIGHT: Final = 0.95
 _DIGEST_EVERY: Final = 5_000
+_INTERRUPTED: Final = Path(__file__).parents[2] / "guests" / "build" / "irq.elf"
+
+
+class _Subjects(NamedTuple):
+    """Both guests. Only one of them has much of a log."""
+
+    lottery: Subject
+    interrupted: Subject
+
+    def draw(self, kind: Kind, rng: random.Random) -> Subject:
+        """One that has what this kind of fault spoils."""
+        if kind in ("log", "sealed log") or rng.random() < 0.67:
+            return self.lottery
+        return self.interrupted
 
 
 class _Timed(NamedTuple):
@@ -39,42 +53,37 @@ def run(count: int) -> Result:
     """As many faults as that which left a trace; those that did not are counted besides."""
     seeds = random.Random(os.environ.get("LOCKSTEP_SEED", "faults"))
     with tempfile.TemporaryDirectory() as directory:
-        recording = Path(directory) / "guest"
-        _record(recording)
-        tried = list(_inject(recording, count, seeds))
+        tried = list(_inject(_record(Path(directory)), count, seeds))
     return _result(count, tried)
 
 
-def _record(path: Path) -> None:
+def _record(directory: Path) -> _Subjects:
+    """The demo, which talks to everything, and a guest that is interrupted all the time."""
+    lottery, interrupted = directory / "lottery", directory / "interrupted"
+    machine: dict[str, Any] = {"bios": "none", "memory": 16 << 20, "digest_every": _DIGEST_EVERY}
     with as_file(files("lockstep.ui") / "data" / "demo.elf") as guest:
-        api.record(
-            path,
-            kernel=str(guest),
-            bios="none",
-            memory=16 << 20,
-            smp=2,
-            typed=b"heads or tails",
-            digest_every=_DIGEST_EVERY,
-            embed=True,
-        )
+        typed = b"heads or tails"
+        api.record(lottery, kernel=str(guest), smp=2, typed=typed, embed=True, **machine)
+    api.record(interrupted, kernel=str(_INTERRUPTED), **machine)
+    return _Subjects(Subject(lottery), Subject(interrupted, reach=0.25))
 
 
-def _inject(recording: Path, count: int, seeds: random.Random) -> Iterator[_Timed]:
+def _inject(subjects: _Subjects, count: int, seeds: random.Random) -> Iterator[_Timed]:
     kinds = [KINDS[n % len(KINDS)] for n in range(count)]
     while kinds:
-        done = _batch(recording, kinds, seeds)
+        done = _batch(subjects, kinds, seeds)
         yield from done
         # Whatever vanished without a trace is tried again, as another fault.
         kinds = [each.told.kind for each in done if each.told.hidden]
 
 
-def _batch(recording: Path, kinds: Sequence[Kind], seeds: random.Random) -> list[_Timed]:
+def _batch(subjects: _Subjects, kinds: Sequence[Kind], seeds: random.Random) -> list[_Timed]:
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=spawn) as pool:
-        jobs = [(kind, seeds.getrandbits(32)) for kind in kinds]
-        running = [(job, pool.submit(_timed, job[0], recording, job[1])) for job in jobs]
+        jobs = [(kind, subjects.draw(kind, seeds), seeds.getrandbits(32)) for kind in kinds]
+        running = [(job, pool.submit(_timed, *job)) for job in jobs]
         done = []
-        for (kind, seed), each in running:
+        for (kind, _, seed), each in running:
             try:
                 done.append(each.result(_PATIENCE_S))
             except TimeoutError:
@@ -84,9 +93,9 @@ def _batch(recording: Path, kinds: Sequence[Kind], seeds: random.Random) -> list
         return done
 
 
-def _timed(kind: Kind, recording: Path, seed: int) -> _Timed:
+def _timed(kind: Kind, subject: Subject, seed: int) -> _Timed:
     began = time.monotonic()
-    told = attempt(kind, recording, seed)
+    told = attempt(kind, subject, seed)
     return _Timed(told, time.monotonic() - began)
 
 

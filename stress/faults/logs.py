@@ -52,11 +52,7 @@ def _change(rng: random.Random, logged: list[Logged], able: list[int], end: Icou
 
 
 def _move(rng: random.Random, logged: list[Logged], able: list[int], end: Icount) -> Alteration:
-    pairs = [
-        (i, j)
-        for i, j in pairwise(able)
-        if j == i + 1 and logged[i].event != logged[j].event
-    ]
+    pairs = [(i, j) for i, j in pairwise(able) if j == i + 1 and logged[i].event != logged[j].event]
     if not pairs:
         return _drop(rng, logged, able, end)
     i, j = rng.choice(pairs)

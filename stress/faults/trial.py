@@ -37,20 +37,28 @@ class Told(NamedTuple):
     said: str = ""
 
 
-def attempt(kind: Kind, recording: Path, seed: int) -> Told:
+class Subject(NamedTuple):
+    """A recording to inject faults into, and how much of it: a long one would take its time."""
+
+    recording: Path
+    reach: float = 1.0
+
+
+def attempt(kind: Kind, subject: Subject, seed: int) -> Told:
     """Inject the fault that `seed` stands for."""
     rng = random.Random(f"{kind} {seed}")
+    recording = subject.recording
     try:
         if kind in ("log", "sealed log"):
             return _alter(kind, rng, recording)
-        return _flip(kind, rng, recording)
+        return _flip(kind, rng, recording, subject.reach)
     except LockstepError as error:
         return Told(kind, f"seed {seed}", error.exit_status, said=str(error))
 
 
-def _flip(kind: Kind, rng: random.Random, recording: Path) -> Told:
+def _flip(kind: Kind, rng: random.Random, recording: Path, reach: float) -> Told:
     end, harts = _facts(recording)
-    at = Icount(rng.randrange(1, end))
+    at = Icount(rng.randrange(1, int(end * reach)))
     flip = _draw(kind, rng, harts, recording)
     seen: list[bool] = []
 

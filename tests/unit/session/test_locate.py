@@ -157,17 +157,32 @@ def test_a_host_that_leaks_in_is_unsteady(recording, monkeypatch) -> None:
 def test_a_log_that_never_was_is_blamed_on_the_recording(recording, tmp_path) -> None:
     """Sealed as if it had been recorded like this: no run can be right."""
 
+    spoil(recording, tmp_path / "sealed")
+    verdict = inquire(Recorded(tmp_path / "sealed"), Conditions())
+    assert verdict.found.cause == "recording"
+    assert verdict.found.first <= 123_457
+    assert "every run fails alike" in verdict.found.text()
+
+
+def test_the_reference_is_not_asked_for_too_much(recording, tmp_path, monkeypatch) -> None:
+    """It would take hours; and that is said."""
+    monkeypatch.setattr("lockstep.session.locate.inquiry._REFERENCE_LIMIT", 10)
+    spoil(recording, tmp_path / "spoilt")
+    verdict = inquire(Recorded(tmp_path / "spoilt"), Conditions())
+    assert verdict.found.cause == "recording"
+    assert "the reference engine was not asked" in verdict.found.said
+
+
+def spoil(recording: Path, target: Path) -> None:
+    """A copy in which the clock says something else, as if it had."""
+
     def change(logged: list[Logged]) -> list[Logged]:
         number = next(n for n, each in enumerate(logged) if isinstance(each.event, WallClock))
         at, event = logged[number]
         other = Logged(at, msgspec.structs.replace(event, ns=event.ns + 12345))
         return [*logged[:number], other, *logged[number + 1 :]]
 
-    tamper(recording, tmp_path / "sealed", change, sealed=True)
-    verdict = inquire(Recorded(tmp_path / "sealed"), Conditions())
-    assert verdict.found.cause == "recording"
-    assert verdict.found.first <= 123_457
-    assert "every run fails alike" in verdict.found.text()
+    tamper(recording, target, change, sealed=True)
 
 
 def watch_machines(monkeypatch, also=lambda machine: None) -> list[Machine]:
