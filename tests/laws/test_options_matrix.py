@@ -1,0 +1,112 @@
+"""Whatever the options: what was recorded replays, to the last byte and digest."""
+
+import tempfile
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fakes.cli import run_cli
+from lockstep.session import api
+
+DEMO = str(files("lockstep.ui") / "data" / "demo.elf")
+REBOOT = str(Path(__file__).parents[2] / "guests" / "build" / "reboot.elf")
+EVERY = st.sampled_from([0, 1_000, 20_000, 100_000_000])
+ENGINES = st.sampled_from(["interp", "reference"])
+
+# Without an hour for the whole matrix: always the same sample of it.
+sampled = partial(
+    settings,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+machines = st.fixed_dictionaries(
+    {
+        "shift": st.integers(0, 10),
+        "idle": st.sampled_from(["real", "skip", "skip"]),  # real waits last
+        "smp": st.integers(1, 8),
+        "seed": st.sampled_from([None, 7]),
+    }
+)
+
+
+def check(path, made, engine):
+    """Its replay is equal, and the log says where the recording ended."""
+    assert api.replay(path, engine=engine) == made
+    facts = api.info(path)
+    assert facts["complete"]
+    assert facts["instructions"] == made.outcome.instructions
+
+
+@sampled(max_examples=14)
+@given(machine=machines, every=EVERY, typed=st.binary(max_size=40))
+def test_a_lottery_is_replayed_under_every_clock(machine, every, typed):
+    """Timers, idle time, the wall clock, entropy and keys, on any number of harts."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "r"
+        made = api.record(
+            path,
+            typed=typed,
+            digest_every=every,
+            kernel=DEMO,
+            bios="none",
+            memory=16 << 20,
+            **machine,
+        )
+        assert made.outcome.reason == "poweroff"
+        check(path, made, "interp")
+
+
+@sampled(max_examples=12)
+@given(machine=machines, every=EVERY, recording=ENGINES, replaying=ENGINES)
+def test_engines_replay_each_other(machine, every, recording, replaying):
+    """A guest that starts three times, recorded by one engine and replayed by any."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "r"
+        made = api.record(
+            path,
+            digest_every=every,
+            engine=recording,
+            kernel=REBOOT,
+            bios="none",
+            memory=16 << 20,
+            **machine,
+        )
+        assert made.console.count(b"life") == 3
+        check(path, made, replaying)
+
+
+@sampled(max_examples=12)
+@given(machine=machines, serial=st.sampled_from(["stdio", "null", "file", "unix", "tcp", "pty"]))
+def test_every_serial_port_is_recorded_alike(capfd, monkeypatch, machine, serial):
+    """Where the output goes is not in the recording: the replay shows it all."""
+    with tempfile.TemporaryDirectory() as directory:
+        path, out = Path(directory) / "r", Path(directory) / "out"
+        where = {
+            "file": f"file:{out}",
+            "unix": f"unix:{out}",
+            "tcp": "tcp:127.0.0.1:0",
+        }.get(serial, serial)
+        options = [
+            part
+            for name, value in machine.items()
+            if value is not None
+            for part in (f"--{name}", value)
+        ]
+        guest = ["--kernel", REBOOT, "--bios", "none", "--memory", "16M"]
+        made = run_cli(
+            capfd, monkeypatch, "record", "-o", path, "--serial", where, *guest, *options
+        )
+        assert made.status == 0, made.err
+        again = run_cli(capfd, monkeypatch, "replay", path)
+        assert again.status == 0, again.err
+        assert again.out.count("life") == 3
+        if serial == "stdio":
+            assert made.out == again.out
+        if serial == "file":
+            assert out.read_bytes().decode() == again.out
