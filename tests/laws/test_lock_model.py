@@ -33,6 +33,7 @@ FOUND = [
     ("big lock first", {}, "takes the replay mutex while it holds the big lock"),
     ("no turn is owed", {"flood": True}, "overtook"),
     ("stop is asked for first", {}, "never"),
+    ("serves without a pause", {"recording": False}, "served in a period"),
     ("pauses with the replay mutex held", {}, "twice|deadlock"),
     ("who ended is forgotten", {}, "deadlock"),
     ("sleepers are owed a turn", {}, "deadlock|never"),

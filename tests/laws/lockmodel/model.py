@@ -216,7 +216,8 @@ class Model:
         yield Step("M", s._replace(m="end_drop_big"), due=False)  # an error in the main loop
         if s.signal:
             s = s._replace(signal=False, pending="q")
-        yield s._replace(m="serve_drop_big" if s.letters else "settle")
+        serve = "serve" if self._has("serves without a pause") else "serve_drop_big"
+        yield s._replace(m=serve if s.letters else "settle")
 
     def m_serve_drop_big(self, s: State) -> Iterator[State]:
         yield self._drop(s, "M", "big")._replace(m="serve_drop_replay")

@@ -26,6 +26,7 @@ def check(rules: Rules) -> int:
     if rules.recording:
         space.never("a dispatch and a period at once", _both_inside)
     space.never("the big lock is held twice", _both_hold_big)
+    space.never("a request is served in a period", lambda s: s.m == "serve" and s.v in IN_A_PERIOD)
     space.never("the main loop overtook the vCPU thread", lambda s: s.streak > 1)
     space.always_moves("a deadlock, or a lost wake-up", _may_rest)
     space.leads_to("the main loop never gets in", lambda s: s.m in COMING_IN)
