@@ -38,6 +38,13 @@ class ThreadCounts(msgspec.Struct, frozen=True):
     waited_ns: int
     longest_wait_ns: int
 
+    def __str__(self) -> str:
+        return (
+            f"{self.thread}: taken {self.holds:,} times, handed over {self.hand_overs:,} times; "
+            f"waited {self.waits:,} times, {self.waited_ns / 1e6:,.1f} ms in all, "
+            f"{self.longest_wait_ns / 1e6:,.1f} ms at most"
+        )
+
 
 class LockCounts(msgspec.Struct, frozen=True):
     """A frozen picture of one lock."""
@@ -46,6 +53,12 @@ class LockCounts(msgspec.Struct, frozen=True):
     enabled: bool
     holder: str | None
     threads: tuple[ThreadCounts, ...]
+
+    def lines(self) -> list[str]:
+        """For people: a line for each thread."""
+        if not self.enabled and not self.threads:
+            return [f"{self.lock}: not used, as nothing is recorded or replayed"]
+        return [f"{self.lock}, {each}" for each in self.threads]
 
 
 class Site:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-from lockstep.det.fifo import FifoLock, LockError, Site, thread_name
+from lockstep.det.fifo import FifoLock, LockCounts, LockError, Site, thread_name
 
 _LIVENESS_CHECK_SECONDS: Final = 1.0
 
@@ -64,6 +64,10 @@ class Locks:
         """Take over both locks, in the thread they were transferred to."""
         self.replay.adopt()
         self.big.adopt()
+
+    def counts(self) -> tuple[LockCounts, ...]:
+        """What every thread did with both, so far."""
+        return self.replay.counts(), self.big.counts()
 
     def wait_point(self, purpose: str) -> "WaitPoint":
         """A place to wait for another thread; `purpose` completes "waiting for T to ..."."""

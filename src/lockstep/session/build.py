@@ -216,7 +216,7 @@ def _log(
                 Icount(outcome.instructions),
                 (monotonic_ns() - started) / 1e9,
                 outcome.reason,
-                (locks.replay.counts(), locks.big.counts()),
+                locks.counts(),
             )
 
     try:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from lockstep.det.fifo import LockCounts
 from lockstep.det.locks import Locks
 from lockstep.det.world import Arrival
 from lockstep.errors import InternalError
@@ -24,6 +25,7 @@ class Status(msgspec.Struct, frozen=True):
     virtual_ns: int
     pcs: tuple[int, ...]
     idle: bool
+    locks: tuple[LockCounts, ...] = ()
 
 
 class _Letter:

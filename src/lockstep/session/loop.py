@@ -206,7 +206,7 @@ class Session:
         """Where the machine is; with `mailbox.ask`, from any thread."""
         cpu = self._cpu
         pcs = tuple(hart.pc for hart in cpu.harts)
-        return Status(cpu.icount, cpu.virtual_ns, pcs, self._vcpu.idle)
+        return Status(cpu.icount, cpu.virtual_ns, pcs, self._vcpu.idle, self._locks.counts())
 
     def _serve(self) -> None:
         """Do what other threads asked for, while the vCPU thread rests between two periods."""

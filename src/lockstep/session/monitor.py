@@ -21,6 +21,7 @@ class Monitor:
         self._commands: dict[str, tuple[str, Callable[[], None]]] = {
             "help": ("this list", self._help),
             "info": ("instruction count, time and program counters", self._info),
+            "locks": ("how the threads waited for each other", self._locks),
             "system_reset": ("press the reset button", lambda: desk.request(RESET)),
             "system_powerdown": ("switch the machine off", lambda: desk.request(SHUTDOWN)),
             "quit": ("end the session", lambda: desk.request(b"quit")),
@@ -63,6 +64,13 @@ class Monitor:
 
     def _info(self) -> None:
         self._desk.mailbox.leave(self._report)
+
+    def _locks(self) -> None:
+        self._desk.mailbox.leave(self._report_locks)
+
+    def _report_locks(self) -> None:
+        lines = [line for lock in self._desk.status().locks for line in lock.lines()]
+        self._say("\n" + "\n".join(lines) + f"\n{PROMPT}")
 
     def _report(self) -> None:
         status = self._desk.status()

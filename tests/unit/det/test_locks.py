@@ -407,3 +407,15 @@ def test_counts_tell_holds_waits_hand_overs_and_the_longest_wait(locks: Locks) -
     assert counts.lock == "replay mutex"
     with pytest.raises(AttributeError):
         other.holds = 5
+
+
+def test_counts_for_people(locks: Locks) -> None:
+    """A line for each thread and lock."""
+    with locks.replay, locks.big:
+        pass
+    replay, big = locks.counts()
+    assert replay.lines() == [
+        "replay mutex, MainThread: taken 1 times, handed over 0 times; "
+        "waited 0 times, 0.0 ms in all, 0.0 ms at most"
+    ]
+    assert len(big.lines()) == 1

@@ -10,14 +10,19 @@ from lockstep.session.monitor import PROMPT, Monitor
 class FakeDesk:
     def __init__(self):
         self.requests = []
-        self.mailbox = Mailbox(lambda: None, Locks(enabled=False))
+        self.locks = Locks(enabled=False)
+        self.mailbox = Mailbox(lambda: None, self.locks)
 
     def request(self, power):
         self.requests.append(power)
 
     def status(self):
         return Status(
-            instructions=1_234_567, virtual_ns=2_500_000_000, pcs=(0x80000000,), idle=True
+            instructions=1_234_567,
+            virtual_ns=2_500_000_000,
+            pcs=(0x80000000,),
+            idle=True,
+            locks=self.locks.counts(),
         )
 
 
@@ -54,6 +59,17 @@ def test_info_is_answered_when_no_hart_runs(monitor, desk, said):
     report = "".join(said)
     for words in ("1,234,567", "2.500000 s", "0x80000000", "(waiting)"):
         assert words in report
+
+
+def test_the_locks_of_a_live_session(monitor, desk, said):
+    """Who took them how often; the replay mutex is not used without a recording."""
+    with desk.locks.big:
+        pass
+    monitor.type(b"locks\r")
+    desk.mailbox.serve()
+    report = "".join(said)
+    assert "big lock, MainThread: taken 1 times" in report
+    assert "replay mutex: not used" in report
 
 
 def test_help_names_every_command(monitor, said):
