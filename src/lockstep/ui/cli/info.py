@@ -1,7 +1,6 @@
 """lockstep info: what a recording holds, in numbers."""
 
 import json
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -30,14 +29,14 @@ def info(
         typer.echo("\n".join(_waits(facts["locks"])))
 
 
-def _waits(locks: list[dict[str, Any]]) -> Iterator[str]:
-    for lock in locks:
-        for each in lock["threads"]:
-            yield (
-                f"{lock['lock']}, {each['thread']}: taken {each['holds']:,} times, waited "
-                f"{each['waits']:,} times, {each['waited_ns'] / 1e6:.1f} ms in all, "
-                f"{each['longest_wait_ns'] / 1e6:.1f} ms at most"
-            )
+def _waits(locks: list[dict[str, Any]]) -> list[str]:
+    import msgspec
+
+    from lockstep.det.fifo import LockCounts
+
+    if not locks:
+        return ["locks: unknown, they are counted until a recording ends, and this one was cut off"]
+    return [line for each in locks for line in msgspec.convert(each, LockCounts).lines()]
 
 
 def _state(facts: dict[str, Any]) -> str:
