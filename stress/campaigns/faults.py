@@ -27,6 +27,7 @@ _PATIENCE_S: Final = 120
 """A fault that takes longer hangs. The slowest takes a few seconds."""
 
 _RIGHT: Final = 0.95
+_SHOWN: Final = 5
 _DIGEST_EVERY: Final = 5_000
 _INTERRUPTED: Final = Path(__file__).parents[2] / "guests" / "build" / "irq.elf"
 
@@ -103,10 +104,9 @@ def _result(count: int, tried: Sequence[_Timed]) -> Result:
     told = [each.told for each in tried if not each.told.hidden]
     failures = [f"{each.kind}: {each.fault}: {_wrong(each)}" for each in told if _wrong(each)]
     right = [each for each in told if each.interval and each.part]
+    wrong = [each for each in told if each not in right]
     if len(right) < _RIGHT * len(told):
-        failures += [
-            f"{t.kind}: {t.fault}: located wrongly: {t.said}" for t in told if t not in right
-        ]
+        failures += [f"{each.kind}: {each.fault}: located wrongly: {each.said}" for each in wrong]
     statuses = Counter(each.status for each in told)
     rows = [
         ("faults that left a trace", f"{len(told):,}"),
@@ -122,6 +122,7 @@ def _result(count: int, tried: Sequence[_Timed]) -> Result:
         mine = [each for each in told if each.kind == kind]
         good = sum(each in right for each in mine)
         rows.append((f"{kind}: right", f"{good:,} of {len(mine):,}"))
+    rows += [(f"located wrongly: {each.kind}", each.fault) for each in wrong[:_SHOWN]]
     return Result(count, failures, rows)
 
 
