@@ -27,7 +27,7 @@ check: $(READY) # Lint, type-check, and hold the floors to their contracts.
 	@$(PY) -m ruff check --quiet
 	@$(PY) -m ruff format --check --quiet
 	@$(PY) -m mypy
-	@$(VENV)/bin/lint-imports --quiet
+	@$(VENV)/bin/lint-imports --no-logo
 
 bench: $(READY) system guests # Measure against QEMU, in one run (BENCH_FLAGS=-h tells more).
 	@$(PY) -m bench $(BENCH_FLAGS)
