@@ -146,7 +146,10 @@ def _snapshot(path: Path) -> sqlite3.Connection:
 
 def _connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
     # The vCPU thread reads, too; the replay mutex sees to it that it is one thread at a time.
-    return sqlite3.connect(name, uri=uri, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(name, uri=uri, isolation_level=None, check_same_thread=False)
+    # Damaged text is text with a wrong checksum, and not an error that quotes all of it.
+    connection.text_factory = lambda text: text.decode(errors="backslashreplace")
+    return connection
 
 
 def _nothing() -> None:

@@ -155,7 +155,10 @@ class RecordingFile:
             )
             self._db.executemany(
                 "INSERT INTO transcript (port, start, crc, data) VALUES (?, ?, ?, ?)",
-                [(port, start, checksum(data, start), data) for port, start, data in texts],
+                [
+                    (port, start, checksum(port.encode() + data, start), data)
+                    for port, start, data in texts
+                ],
             )
             for name, json in facts:
                 row = (checksum(json.encode()), json)
@@ -240,7 +243,7 @@ class RecordingFile:
         where = "" if port is None else "WHERE port = ?"
         query = f"SELECT id, port, start, crc, data FROM transcript {where}"
         for row in self._rows(query, TextRow, *([] if port is None else [port])):
-            verify_checksum(row.crc, row.data, row.start)
+            verify_checksum(row.crc, row.port.encode() + row.data, row.start)
             yield row
 
     def check_structure(self) -> None:
@@ -342,8 +345,9 @@ def _make_room(path: Path) -> None:
 
 def damaged(path: Path, error: object) -> BadRecording:
     """The error for a file that was a recording once."""
+    what = " ".join(str(error).split())
     return BadRecording(
-        f"{path} is damaged: {error}",
+        f"{path} is damaged: {what if len(what) < 200 else what[:200] + '...'}",
         remedy="Copy it again from where it was recorded; one that was killed, together with its "
         "-wal file. `lockstep recover` saves what comes before the damage.",
     )

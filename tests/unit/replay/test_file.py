@@ -329,6 +329,8 @@ def test_a_strange_schema_is_refused(recording: Path, statement: str) -> None:
         ("UPDATE chunks SET first = 1", "checksum"),
         ("DELETE FROM transcript WHERE id = 1", "gap"),
         ("UPDATE transcript SET port = x'ff'", "damaged"),
+        ("UPDATE transcript SET port = 'serial1'", "gap"),
+        ("UPDATE manifest SET json = CAST(x'7bff1b5b33316d' AS TEXT)", "checksum"),
         ("UPDATE manifest SET json = '{'", "damaged"),
         ("UPDATE manifest SET json = '{}'", "damaged"),
         ("UPDATE ending SET json = replace(json, 'chunks\":', 'chunks\":1')", "checksum"),

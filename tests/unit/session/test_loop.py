@@ -426,7 +426,7 @@ def test_a_request_that_leaves_another_lets_the_guest_run_in_between():
         if len(seen) >= 3:
             machine.finish("poweroff")
 
-    rig = live_rig({icount: look for icount in range(50_000, 100_000_000, 50_000)})
+    rig = live_rig(dict.fromkeys(range(50_000, 100_000_000, 50_000), look))
 
     def again():
         seen.add(rig.machine.cpu.icount)

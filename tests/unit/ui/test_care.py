@@ -152,6 +152,19 @@ def test_recovering_nothing(cli, recording, tmp_path):
     assert cli("recover", recording, "-o", recording).status == 2
 
 
+def test_a_recording_cannot_speak_to_the_terminal(cli, recording):
+    """Escape sequences in it are shown, not sent."""
+    alter_about(recording, "ending", lambda it: it.update(reason="\x1b[31mred\x07"))
+    alter_about(
+        recording, "manifest", lambda it: it["machine"].update({"a\x1b[2J": 1, "smp": "no"})
+    )
+    for verb in ("info", "verify", "replay", "recover"):
+        done = cli(verb, recording)
+        assert "\x1b" not in done.out + done.err
+        assert "Traceback" not in done.err
+    assert "\\x1b[31mred\\x07" in cli("info", recording).out
+
+
 def test_a_machine_of_a_later_version_is_refused(cli, recording):
     """By the name of what is not known here; unless it is not used."""
     alter_about(recording, "manifest", lambda it: it["machine"].update(disk=None))

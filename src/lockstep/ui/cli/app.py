@@ -21,6 +21,7 @@ from lockstep.ui.cli import (
     run,
     verify,
 )
+from lockstep.ui.cli.plain import plain
 from lockstep.ui.cli.streams import standard_streams
 
 app = typer.Typer(
@@ -79,6 +80,6 @@ def main() -> None:
 
 def _report(message: str, remedy: str) -> None:
     with suppress(OSError):  # nobody can be told
-        print(f"lockstep: {message}", file=sys.stderr)
+        print(plain(f"lockstep: {message}"), file=sys.stderr)
         if remedy:
-            print(f"  remedy: {remedy}", file=sys.stderr)
+            print(plain(f"  remedy: {remedy}"), file=sys.stderr)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from lockstep.ui.cli import options as o
+from lockstep.ui.cli.plain import plain
 
 
 def events(
@@ -25,7 +26,7 @@ def events(
     from lockstep.session.archive import events as read
 
     for event in read(Path(recording), kind=kind, first=first, last=last):
-        typer.echo(json.dumps(event) if as_json else _text(event))
+        typer.echo(json.dumps(event) if as_json else plain(_text(event)))
 
 
 def _text(event: dict[str, Any]) -> str:

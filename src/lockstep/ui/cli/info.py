@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from lockstep.ui.cli import options as o
+from lockstep.ui.cli.plain import plain
 
 
 def info(
@@ -24,9 +25,9 @@ def info(
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
-    typer.echo(_text(recording, facts))
+    typer.echo(plain(_text(recording, facts)))
     if locks:
-        typer.echo("\n".join(_waits(facts["locks"])))
+        typer.echo(plain("\n".join(_waits(facts["locks"]))))
 
 
 def _waits(locks: list[dict[str, Any]]) -> list[str]:
@@ -46,6 +47,13 @@ def _state(facts: dict[str, Any]) -> str:
     return f"complete: recovered, {good}" if facts["ended_by"] == "cut" else "complete"
 
 
+def _size(machine: dict[str, Any]) -> str:
+    try:
+        return f"{machine['smp']} harts, {machine['memory'] >> 20} MiB"
+    except (KeyError, TypeError):
+        return "unknown here"
+
+
 def _text(recording: str, facts: dict[str, Any]) -> str:
     machine = facts["machine"]
     duration = facts["duration_s"]
@@ -54,7 +62,7 @@ def _text(recording: str, facts: dict[str, Any]) -> str:
         ("instructions", f"{facts['instructions']:,}"),
         ("duration", "unknown" if duration is None else f"{duration:.2f} s"),
         ("ended by", facts["ended_by"] or "unknown"),
-        ("machine", f"{machine['smp']} harts, {machine['memory'] >> 20} MiB"),
+        ("machine", _size(machine)),
         ("log", f"{facts['log_bytes']:,} bytes"),
         ("final digest", facts["final_digest"] or "none"),
     ]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lockstep.ui.cli import options as o
+from lockstep.ui.cli.plain import plain
 
 
 def recover(
@@ -35,7 +36,7 @@ def recover(
         f"and {saved['output_bytes']:,} bytes of output"
     )
     for loss in saved["lost"]:
-        typer.echo(f"lost: {loss}")
+        typer.echo(plain(f"lost: {loss}"))
     if saved["complete"]:
         typer.echo("nothing was lost: the recording is complete")
     else:
