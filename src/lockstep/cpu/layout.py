@@ -60,6 +60,8 @@ PRIVATE_FIELDS: Final[dict[str, str]] = {
     "fetch_table": "host address of the fetch entries of the current privilege",
     "data_table": "host address of the data entries of the current context",
     "contexts_used": "bit set of TLB contexts filled since the last flush",
+    "in_regions": "instructions done by regions",
+    "region_runs": "how often a region was entered",
     "scratch_word": "instruction word of the scratch page's entry",
 }
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final, TypeVar
 
 from lockstep.isa.encoding import Encoding, parse
@@ -31,6 +32,11 @@ class Insn:
     def length(self) -> int:
         """Bytes: 2 or 4."""
         return self.encoding.length
+
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """The operands that the semantics take, by name."""
+        return tuple(inspect.signature(self.semantics).parameters)[1:]
 
     def operands(self, word: int) -> dict[str, int]:
         return {o.name: o.extract(word) for o in self.encoding.operands}

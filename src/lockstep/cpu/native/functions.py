@@ -36,6 +36,7 @@ class NativeModule:
         self.ir = ir.Module("lockstep")
         self.helpers: dict[Any, Compiled] = {}
         self.under_way: set[Any] = set()
+        self._kinds: dict[str, Any] = {}
 
     def handler(self, name: str) -> ir.Function:
         """The handler `name`, declared if new."""
@@ -44,6 +45,14 @@ class NativeModule:
             found = ir.Function(self.ir, HANDLER_TYPE, name)
             found.calling_convention = CONVENTION
         return found
+
+    def memory_kind(self, name: str) -> Any:
+        """Metadata for an access (LLVM's TBAA): kinds of different names do not overlap."""
+        if name not in self._kinds:
+            root = self.ir.add_metadata(["lockstep"])
+            kind = self.ir.add_metadata([name, root])
+            self._kinds[name] = self.ir.add_metadata([kind, kind, I64(0)])
+        return self._kinds[name]
 
     def helper(self, receiver: Block, function: Callable[..., Any], args: list[Any]) -> Compiled:
         """The native function of `function` for arguments such as these, compiled if new."""
@@ -85,6 +94,10 @@ class NativeFunction(Lowering):
 
     def writes_x(self, operand: str) -> None:
         raise AssertionError("helpers have no operands")
+
+    def tagged(self, access: Any, memory: str) -> Any:
+        """A load or store of a kind of memory (cpu/native/vocabulary) that no other overlaps."""
+        return access
 
     # Vocabulary that depends on the kind of function.
     def before_call(self, receiver: Block) -> None:

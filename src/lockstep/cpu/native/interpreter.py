@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +18,7 @@ from lockstep.cpu.native.fetch import (
     word_at,
 )
 from lockstep.cpu.native.functions import CONVENTION, NativeFunction, NativeModule
-from lockstep.cpu.native.instruction import Instruction
+from lockstep.cpu.native.instruction import Instruction, handler_name
 from lockstep.cpu.native.tlb import before_host_write, forget_all, refresh_context
 from lockstep.cpu.native.vocabulary import Block, NativeCluster, NativeHart
 from lockstep.cpu.native.words import I64, PTR, VOID, NativeWord
@@ -31,7 +30,7 @@ from lockstep.isa.table import Insn, table
 def build() -> ir.Module:
     """The whole interpreter. Deterministic: same sources, same text."""
     module = NativeModule()
-    handlers = {insn: _instruction(module, insn, number) for number, insn in enumerate(table())}
+    handlers = {insn: _instruction(module, insn) for insn in table()}
     for make in (
         _op_event, _op_resync, _op_enter, _op_fetch, _op_stop, _op_decode, _op_straddle,
         _op_next_page, _op_refetch, _op_illegal, _clear_decoded, _run_slice,
@@ -44,18 +43,15 @@ def build() -> ir.Module:
     return module.ir
 
 
-def _instruction(module: NativeModule, insn: Insn, number: int) -> Handlers:
-    near = _handler(module, insn, f"i{number}_{insn.name}", far=False)
-    far = None
-    if near.relative:
-        far = _handler(module, insn, f"i{number}_{insn.name}.far", far=True)
+def _instruction(module: NativeModule, insn: Insn) -> Handlers:
+    near = _handler(module, insn, far=False)
+    far = _handler(module, insn, far=True) if near.relative else None
     return Handlers(near.function, far.function if far else None, frozenset(near.x_destinations))
 
 
-def _handler(module: NativeModule, insn: Insn, name: str, *, far: bool) -> Instruction:
-    made = Instruction(module, name, insn.length, far)
-    wanted = list(inspect.signature(insn.semantics).parameters)[1:]
-    made.inline(insn.semantics, (made.hart, *(made.operand(n) for n in wanted)))
+def _handler(module: NativeModule, insn: Insn, *, far: bool) -> Instruction:
+    made = Instruction(module, handler_name(insn, far=far), insn.length, far)
+    made.inline(insn.semantics, (made.hart, *(made.operand(n) for n in insn.parameters)))
     if not made.dead:
         made.finish()
     return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from llvmlite import ir
 
@@ -40,6 +40,11 @@ _in_ram: Any = in_ram
 _tlb: Any = tlb
 _decide: Any = inspect.unwrap(decide)
 
+# Kinds of host memory that do not overlap.
+STATE: Final = "state"  # the harts' blocks but for their tables
+TRANSLATIONS: Final = "translations"
+RAM: Final = "ram"
+
 
 class Operand:
     """A register number of the instruction being executed: known only to its decoded entry."""
@@ -71,11 +76,13 @@ class Block:
         offset = self.offsets.get(name)
         if offset is None:
             raise AttributeError(f"no field {name!r}")
-        return self.lowering.word(self.lowering.builder.load(self.slot(offset), typ=I64))
+        loaded = self.lowering.builder.load(self.slot(offset), typ=I64)
+        return self.lowering.word(self.lowering.tagged(loaded, STATE))
 
     def __setattr__(self, name: str, value: Any) -> None:
         word = value if isinstance(value, NativeWord) else self.const(value)
-        self.lowering.builder.store(word.value, self.slot(self.offsets[name]))
+        stored = self.lowering.builder.store(word.value, self.slot(self.offsets[name]))
+        self.lowering.tagged(stored, STATE)
 
     def const(self, value: int, width: int = 64) -> NativeWord:
         word: NativeWord = self.lowering.literal(value, width)
@@ -91,16 +98,20 @@ class Block:
         return word
 
     # Host memory, by host address.
-    def host_load(self, address: NativeWord, size: int) -> NativeWord:
+    def host_load(self, address: NativeWord, size: int, memory: str = "") -> NativeWord:
         builder = self.lowering.builder
         pointer = builder.inttoptr(address.value, PTR)
         loaded = builder.load(pointer, typ=ir.IntType(8 * size), align=1)
+        self.lowering.tagged(loaded, memory)
         return self.lowering.word(loaded).to(64)  # type: ignore[no-any-return]
 
-    def host_store(self, address: NativeWord, size: int, value: NativeWord) -> None:
+    def host_store(
+        self, address: NativeWord, size: int, value: NativeWord, memory: str = ""
+    ) -> None:
         builder = self.lowering.builder
         pointer = builder.inttoptr(address.value, PTR)
-        builder.store(value.to(8 * size).value, pointer, align=1)
+        stored = builder.store(value.to(8 * size).value, pointer, align=1)
+        self.lowering.tagged(stored, memory)
 
     def host_fill(self, address: NativeWord, size: int) -> None:
         """Set `size` bytes to ones."""
@@ -143,7 +154,7 @@ class Registers:
         if self.hardwired and isinstance(index, int) and index == 0:
             return self.hart.const(0)
         loaded = self.hart.lowering.builder.load(self._slot(index), typ=I64)
-        word: NativeWord = self.hart.lowering.word(loaded)
+        word: NativeWord = self.hart.lowering.word(self.hart.lowering.tagged(loaded, STATE))
         return word
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -152,7 +163,8 @@ class Registers:
         if self.hardwired and isinstance(index, Operand):
             self.hart.lowering.writes_x(index.name)
         word = value if isinstance(value, NativeWord) else self.hart.const(value)
-        self.hart.lowering.builder.store(word.value, self._slot(index))
+        stored = self.hart.lowering.builder.store(word.value, self._slot(index))
+        self.hart.lowering.tagged(stored, STATE)
 
 
 class PmpAddresses:
@@ -174,14 +186,15 @@ class NativeHart(Block):
     """One hart. Position (`pc`, budget) is the lowering's business: it differs by kind of code."""
 
     offsets = HART_OFFSET
+    registers: ClassVar[type[Registers]] = Registers
 
     @property
     def x(self) -> Registers:
-        return Registers(self, X_OFFSET, True)
+        return self.registers(self, X_OFFSET, True)
 
     @property
     def f(self) -> Registers:
-        return Registers(self, F_OFFSET, False)
+        return self.registers(self, F_OFFSET, False)
 
     @property
     def pmpaddr(self) -> PmpAddresses:
@@ -267,28 +280,28 @@ class NativeHart(Block):
         """(whether the translation is cached and the address aligned, the host address)."""
         table = self.lowering.data_table(self)
         entry = table + ((addr >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_BYTES
-        tag = self.host_load(entry + tag_at, 8)
+        tag = self.host_load(entry + tag_at, 8, TRANSLATIONS)
         hit = tag == addr & (-PAGE | (size - 1))
-        return hit, self.host_load(entry + 16, 8) + addr
+        return hit, self.host_load(entry + 16, 8, TRANSLATIONS) + addr
 
     def load(self, addr: NativeWord, size: int) -> NativeWord:
         hit, host = self._fast(addr, size, 0)
         return self.lowering.either_way(  # type: ignore[no-any-return]
-            hit, lambda: self.host_load(host, size), lambda: _load_slow(self, addr, size)
+            hit, lambda: self.host_load(host, size, RAM), lambda: _load_slow(self, addr, size)
         )
 
     def store(self, addr: NativeWord, size: int, value: NativeWord) -> None:
         hit, host = self._fast(addr, size, 8)
         self.lowering.either_way(
             hit,
-            lambda: self.host_store(host, size, value),
+            lambda: self.host_store(host, size, value, RAM),
             lambda: _store_slow(self, addr, size, value),
         )
 
     def load_amo(self, addr: NativeWord, size: int) -> NativeWord:
         hit, host = self._fast(addr, size, 8)
         return self.lowering.either_way(  # type: ignore[no-any-return]
-            hit, lambda: self.host_load(host, size), lambda: _load_amo_slow(self, addr, size)
+            hit, lambda: self.host_load(host, size, RAM), lambda: _load_amo_slow(self, addr, size)
         )
 
     def phys_load(self, addr: NativeWord, size: int) -> tuple[NativeWord, NativeBool]:

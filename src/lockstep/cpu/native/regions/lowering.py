@@ -1,0 +1,281 @@
+"""A region as one piece of threaded code.
+
+It replaces the handler of each of its entries, so entering it costs nothing, and leaves by a tail
+call of whatever handler is next: another region's, or the interpreter's. Only what is simple
+happens here. Whatever is not (a translation that is not cached, a trap, too little budget for a
+whole block) is left to the interpreter: the region ends before that instruction, with all registers
+written down, as if it had never known it. So exceptions and counts are precise by construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from llvmlite import ir
+
+from lockstep.cpu.layout import ENTRY_BYTES, PAGE
+from lockstep.cpu.native.functions import HANDLER_TYPE, NativeModule
+from lockstep.cpu.native.instruction import handler_name
+from lockstep.cpu.native.lower import LoweringError
+from lockstep.cpu.native.regions.code import Step
+from lockstep.cpu.native.regions.shape import Block, Shape
+from lockstep.cpu.native.threaded import Threaded
+from lockstep.cpu.native.vocabulary import NativeHart, Registers
+from lockstep.cpu.native.words import I8, I64, PTR, NativeBool, NativeWord
+
+_SCALE: Final = ENTRY_BYTES // 2  # bytes of decoded entries for a byte of code
+_LIKELY: Final = [4000, 1]
+_REGISTERS: Final = ("rd", "rs1", "rs2", "rs3")
+
+
+class Foreign(LoweringError):
+    """An instruction that only the interpreter can do."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class _RegionRegisters(Registers):
+    """Registers by static number; what is written to x0 is not even computed."""
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.hart.lowering.note_effect()
+        if not (self.hardwired and index == 0):
+            super().__setitem__(index, value)
+
+
+class RegionHart(NativeHart):
+    """The hart inside a region: what is out of the ordinary leaves the region."""
+
+    registers = _RegionRegisters
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.lowering.note_effect()
+        super().__setattr__(name, value)
+
+    def host_store(
+        self, address: NativeWord, size: int, value: NativeWord, memory: str = ""
+    ) -> None:
+        self.lowering.note_effect()
+        super().host_store(address, size, value, memory)
+
+    def trap(self, cause: Any, tval: Any) -> None:
+        self.lowering.leave_to_interpreter()
+
+    def leave(self) -> None:
+        self.lowering.leave_to_interpreter()
+
+    def resync(self) -> None:
+        self.lowering.refuse()
+
+
+class Region(Threaded):
+    """Lowers a shape."""
+
+    def __init__(self, module: NativeModule, name: str, shape: Shape) -> None:
+        super().__init__(module, name)
+        self._shape = shape
+        self.hart = RegionHart(self, self.hart_pointer)
+        builder = self.builder
+        entered: Any = self.current_pc(self.hart)
+        self._page_pc = entered & -PAGE
+        back = builder.neg(builder.mul((entered & (PAGE - 1)).value, I64(_SCALE)))
+        self._page_entry = builder.gep(self.entry, [back], source_etype=I8)
+        self._budget = builder.alloca(I64)  # left
+        self._exit_entry = builder.alloca(PTR)
+        self._exit_handler = builder.alloca(PTR)  # null: the entry's
+        self._exit_pc = builder.alloca(I64)
+        builder.store(self.left, self._budget)
+        self._near, self._far = self._block(), self._block()
+        self._starts = {at: self._block() for at in shape.blocks}
+        self._step: Step = next(iter(shape.blocks.values()))[0]
+        self._unspent = 0  # instructions of the block that the current one and those after it are
+        self._effect = False
+        self._dispatch(entered)
+        for at, block in shape.blocks.items():
+            self._lower(at, block)
+        self._leave_near()
+        self._leave_far()
+
+    # Where execution enters and leaves.
+    def _dispatch(self, entered: NativeWord) -> None:
+        first, *others = self._shape.entries
+        if not others:
+            self.builder.branch(self._starts[first])
+            return
+        nowhere = self._block()
+        switch = self.builder.switch((entered & (PAGE - 1)).value, nowhere)
+        for at in self._shape.entries:
+            switch.add_case(I64(at), self._starts[at])
+        self.builder.position_at_end(nowhere)
+        self.builder.unreachable()
+
+    def _entry_at(self, at: int) -> Any:
+        return self.builder.gep(self._page_entry, [I64(at * _SCALE)], source_etype=I8)
+
+    def _stop_at(self, at: int, left: Any) -> None:
+        """End this path: the instruction at `at` of this page is the next, with `left` to go."""
+        handler: Any = ir.Constant(PTR, None)
+        if at in self._shape.entries:
+            # Its entry leads back here: name the interpreter's own handler.
+            handler = self.module.handler(self._handler_name(self._shape.blocks[at][0]))
+        builder = self.builder
+        builder.store(self._entry_at(at), self._exit_entry)
+        builder.store(handler, self._exit_handler)
+        builder.store(left, self._budget)
+        builder.branch(self._near)
+
+    def _handler_name(self, step: Step) -> str:
+        far = step.target is not None and not 0 <= step.target < PAGE
+        return handler_name(step.insn, far=far)
+
+    def _account(self) -> Any:
+        """Count what was done here; returns the budget left."""
+        left = self.builder.load(self._budget)
+        done = self.word(self.builder.sub(self.left, left))
+        hart = self.hart
+        hart.in_regions = hart.in_regions + done
+        hart.region_runs = hart.region_runs + 1
+        return left
+
+    def _leave_near(self) -> None:
+        builder = self.builder
+        builder.position_at_end(self._near)
+        left = self._account()
+        entry = builder.load(self._exit_entry)
+        named = builder.load(self._exit_handler)
+        kind = HANDLER_TYPE.as_pointer()
+        is_named = builder.icmp_unsigned("!=", named, ir.Constant(PTR, None))
+        usual = builder.load(entry, typ=kind)
+        handler = builder.select(is_named, named, usual)
+        spent = builder.icmp_unsigned("==", left, I64(0))
+        handler = builder.select(spent, self.module.handler("op_stop"), handler)
+        self.tail_call(handler, entry, left, self.delta)
+
+    def _leave_far(self) -> None:
+        self.builder.position_at_end(self._far)
+        left = self._account()
+        self.go_to(self.word(self.builder.load(self._exit_pc)), left)
+
+    # Blocks.
+    def _lower(self, at: int, block: Block) -> None:
+        builder = self.builder
+        builder.position_at_end(self._starts[at])
+        left = builder.load(self._budget)
+        short, begin = self._block(), self._block()
+        enough = builder.icmp_unsigned(">=", left, I64(len(block)))
+        builder.cbranch(enough, begin, short).set_weights(_LIKELY)
+        builder.position_at_end(short)
+        self._stop_at(at, left)
+        builder.position_at_end(begin)
+        self._rest = builder.sub(left, I64(len(block)))
+        builder.store(self._rest, self._budget)
+        for number, step in enumerate(block):
+            self._unspent = len(block) - number
+            self._lower_step(step)
+            if self.dead:
+                break
+        if not self.dead:
+            self.finish()
+        self.dead = self.finished = False
+
+    def _lower_step(self, step: Step) -> None:
+        self._step = step
+        self._effect = False
+        self.ilen = step.insn.length
+        self.control = None
+        operands = (self._operand(step, name) for name in step.insn.parameters)
+        self.inline(step.insn.semantics, (self.hart, *operands))
+
+    def _operand(self, step: Step, name: str) -> Any:
+        value = step.operands[name]
+        return value if name in _REGISTERS else self.literal(value)
+
+    def finish(self) -> None:
+        """Go where this path of the block's last instruction goes."""
+        if self.control is None:
+            self._go(self._step.end)
+            return
+        kind, word = self.control
+        if kind == "by":
+            offset = word.value.constant
+            self._go(self._step.at + (offset - (1 << 64) if offset >> 63 else offset))
+        else:
+            self._jump(word)
+
+    def _go(self, at: int) -> None:
+        if at in self._starts:
+            self.builder.branch(self._starts[at])
+        elif 0 <= at < PAGE:
+            self._stop_at(at, self._rest)
+        else:
+            self._go_far(self._page_pc + at)
+
+    def _go_far(self, target: NativeWord) -> None:
+        self.builder.store(target.value, self._exit_pc)
+        self.builder.branch(self._far)
+
+    def _jump(self, target: NativeWord) -> None:
+        """An indirect jump. Where calls of this region come back to is known beforehand."""
+        known = [] if self._step.links else self._returns()
+        if not known:
+            self._go_far(target)
+            return
+        elsewhere = self._block()
+        switch = self.builder.switch((target - self._page_pc).value, elsewhere)
+        for at in known:
+            switch.add_case(I64(at), self._starts[at])
+        self.builder.position_at_end(elsewhere)
+        self._go_far(target)
+
+    def _returns(self) -> list[int]:
+        calls = (block[-1] for block in self._shape.blocks.values())
+        return sorted(
+            {c.end for c in calls if c.links and c.target in self._starts and c.end in self._starts}
+        )
+
+    # The vocabulary, as it is here.
+    def current_pc(self, hart: NativeHart) -> NativeWord:
+        if not hasattr(self, "_page_pc"):
+            return super().current_pc(hart)
+        return self._page_pc + self._step.at  # type: ignore[no-any-return]
+
+    def budget_left(self, hart: NativeHart) -> NativeWord:
+        return self.word(self.builder.add(self._rest, I64(self._unspent)))
+
+    def either_way(
+        self, likely: NativeBool, fast: Callable[[], Any], slow: Callable[[], Any]
+    ) -> Any:
+        """The fast way, or else the interpreter does this instruction."""
+        go, give_up = self._block(), self._block()
+        self.builder.cbranch(likely.value, go, give_up).set_weights(_LIKELY)
+        self.builder.position_at_end(give_up)
+        self.leave_to_interpreter()
+        self.dead = False
+        self.builder.position_at_end(go)
+        return fast()
+
+    def leave_to_interpreter(self) -> None:
+        """End this path before the current instruction, of which nothing is done yet."""
+        if self._effect:
+            self.refuse()
+        left = self.builder.add(self._rest, I64(self._unspent))
+        self._stop_at(self._step.at, left)
+        self.dead = True
+
+    def note_effect(self) -> None:
+        """The current instruction changes something: from here on it must be done as a whole."""
+        self._effect = True
+
+    def refuse(self) -> None:
+        raise Foreign(self._step.insn.name)
+
+    def call_outlined(self, receiver: Any, function: Any, args: Any) -> Any:
+        self.refuse()
+
+    def tagged(self, access: Any, memory: str) -> Any:
+        if memory:
+            access.set_metadata("tbaa", self.module.memory_kind(memory))
+        return access

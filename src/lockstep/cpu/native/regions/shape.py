@@ -1,0 +1,137 @@
+"""Which instructions become a region: blocks that lead to each other, around those that are hot."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from lockstep.cpu.layout import PAGE
+from lockstep.cpu.native.regions.code import Code, Step
+
+LARGEST: Final = 240
+"""Instructions in a region: LLVM's time grows faster than a region does."""
+
+LONGEST_BLOCK: Final = 48
+"""Instructions under one check of the budget. With less left, the interpreter takes over."""
+
+LINE: Final = 64  # bytes of a page whose heat is counted together
+
+Block = tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A region: its blocks by place, and where it may be entered from outside."""
+
+    blocks: Mapping[int, Block]
+    entries: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Instructions."""
+        return sum(len(block) for block in self.blocks.values())
+
+
+def shapes(code: Code, heat: Sequence[int], least: int) -> list[Shape]:
+    """Regions around the lines of the page that were sampled at least `least` times."""
+    blocks = _blocks(code)
+    near = _neighbours(blocks)
+    warmth = {at: _warmth(block, heat) for at, block in blocks.items()}
+    free = set(blocks)
+    found = []
+    for at in sorted(blocks, key=lambda at: -warmth[at]):
+        if warmth[at] < least:
+            break
+        if at in free:
+            chosen = _around(at, blocks, near, free)
+            free -= chosen
+            found.append(_shape({a: blocks[a] for a in sorted(chosen)}, code))
+    return found
+
+
+def _warmth(block: Block, heat: Sequence[int]) -> int:
+    lines = range(block[0].at // LINE, block[-1].at // LINE + 1)
+    return max(heat[line] for line in lines)
+
+
+def _leaders(code: Code) -> set[int]:
+    """Where a block begins: where something jumps, or nothing comes from above."""
+    steps = code.steps.values()
+    ends = {step.end for step in steps if not step.ends_block}
+    leaders = {at for at in code.steps if at not in ends}
+    return leaders | {step.target for step in steps if step.target in code.steps}  # type: ignore[misc]
+
+
+def _blocks(code: Code) -> dict[int, Block]:
+    leaders = _leaders(code)
+    blocks: dict[int, Block] = {}
+    waiting = sorted(leaders, reverse=True)
+    while waiting:
+        at = first = waiting.pop()
+        if first in blocks:
+            continue
+        block = []
+        while True:
+            step = code.steps[at]
+            block.append(step)
+            at = step.end
+            if step.ends_block or at not in code.steps or at in leaders:
+                break
+            if len(block) == LONGEST_BLOCK:
+                waiting.append(at)
+                break
+        blocks[first] = tuple(block)
+    return blocks
+
+
+def _leads_to(block: Block) -> Iterable[int]:
+    """Where control goes from a block, or comes back to."""
+    last = block[-1]
+    if last.target is not None:
+        yield last.target
+    if last.goes_on or last.links:
+        yield last.end
+
+
+def _neighbours(blocks: Mapping[int, Block]) -> dict[int, list[int]]:
+    near: dict[int, list[int]] = {at: [] for at in blocks}
+    for at, block in blocks.items():
+        for other in _leads_to(block):
+            if other in blocks:
+                near[at].append(other)
+                near[other].append(at)
+    return near
+
+
+def _around(
+    start: int, blocks: Mapping[int, Block], near: Mapping[int, list[int]], free: set[int]
+) -> set[int]:
+    """Blocks connected with `start`, nearest first, as many as a region may have."""
+    chosen = {start}
+    size = len(blocks[start])
+    waiting = deque(near[start])
+    while waiting:
+        at = waiting.popleft()
+        if at in chosen or at not in free or size + len(blocks[at]) > LARGEST:
+            continue
+        chosen.add(at)
+        size += len(blocks[at])
+        waiting.extend(near[at])
+    return chosen
+
+
+def _shape(blocks: Mapping[int, Block], code: Code) -> Shape:
+    """Entries: where calls, returns and loops begin, and whatever no block of it leads to."""
+    within = set()
+    entries = set()
+    for at, block in blocks.items():
+        last = block[-1]
+        if last.target is not None and (last.target <= at or last.links):
+            entries.add(last.target)
+        if last.links:
+            entries.add(last.end)
+        within |= {last.target, last.end} if last.goes_on else {last.target}
+    entries |= blocks.keys() - within
+    return Shape(blocks, tuple(sorted(at for at in entries if at in blocks and at < PAGE)))
