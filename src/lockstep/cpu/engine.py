@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from lockstep.cpu.layout import MMIO_DONE, MMIO_FAULTED, MMIO_NONE
+from lockstep.cpu.layout import MMIO_DONE, MMIO_FAULTED, MMIO_NONE, NEVER_HOT
 from lockstep.cpu.memory import Follower, Ram, host_address
-from lockstep.cpu.schedule import DONE, IDLE, MMIO, STOPPED, TICK_NS
+from lockstep.cpu.schedule import ATTENTION, DONE, IDLE, MMIO, SLICE, STOPPED, TICK_NS
 from lockstep.cpu.state import ClusterBlock, CpuState, HartState
 from lockstep.errors import InternalError, UsageError
 from lockstep.isa.privileged import ENVCFG_STCE, MTIP, STIP
+
+if TYPE_CHECKING:
+    from lockstep.cpu.native.engine import RegionSupply
 
 _A0: Final = 10
 _FAR_TICKS: Final = 1 << 56  # as in cpu/schedule: a comparator that is never reached
@@ -45,7 +48,10 @@ class Engine(Follower, Protocol):
     """What executes instructions. It works on the block of cpu/layout and keeps caches only."""
 
     def run(self) -> int:
-        """Run on; returns one of cpu/schedule's DONE, IDLE, STOPPED, MMIO."""
+        """Run on; returns one of cpu/schedule's DONE, IDLE, STOPPED, MMIO, ATTENTION."""
+
+    def attend(self) -> None:
+        """Do what ATTENTION was asked for. Nothing of it may show."""
 
 
 class Cpu:
@@ -93,9 +99,13 @@ class Cpu:
         block.until = until
         while True:
             action = self._engine.run()
-            if action != MMIO:
+            if action == MMIO:
+                self._access_device()
+            elif action == ATTENTION:
+                block.attention = 0
+                self._engine.attend()
+            else:
                 break
-            self._access_device()
         if action == STOPPED:
             # A request that comes before this line is answered by this very return.
             block.stop = 0
@@ -195,31 +205,45 @@ def make_cpu(
     shift: int,
     quantum: int = 20_000,
     notify: Notify | None = None,
+    regions: RegionSupply | None = None,
 ) -> Cpu:
-    """Harts that have not been reset yet. `engine`: "interp" is fast, "reference" is obvious."""
+    """Harts that have not been reset yet.
+
+    `engine`: "auto" is fastest, "interp" does without regions, "reference" is obvious. `regions`
+    is for "auto"; without it regions are compiled while the guest waits.
+    """
     block = ClusterBlock(harts)
     block.shift, block.quantum, block.quantum_left = shift, quantum, quantum
     block.ram_base, block.ram_size = ram.base, ram.size
+    block.slice = SLICE
     block.ram_host = host_address(ram.memory)
     block.flags_host = host_address(ram.flags)
     block.pool_host = host_address(ram.pool)
     block.table_list = host_address(ram.table_list)
-    cpu = Cpu(block, ram, bus, _make_engine(engine, block, ram, notify or _quiet))
+    block.heat_host = host_address(ram.heat)
+    cpu = Cpu(block, ram, bus, _make_engine(engine, block, ram, notify or _quiet, regions))
     cpu.reset(ram.base, {})
     return cpu
 
 
-def _make_engine(name: str, block: ClusterBlock, ram: Ram, notify: Notify) -> Engine:
+def _make_engine(
+    name: str, block: ClusterBlock, ram: Ram, notify: Notify, regions: RegionSupply | None = None
+) -> Engine:
     # Each engine is imported when asked for: the native one brings a compiler along.
+    block.heat_least = NEVER_HOT
     if name == "interp":
         from lockstep.cpu.native.engine import NativeEngine
 
-        return NativeEngine(block.address, notify)
+        return NativeEngine(block, notify)
+    if name == "auto":
+        from lockstep.cpu.native.engine import RegionEngine
+
+        return RegionEngine(block, ram, notify, regions)
     if name == "reference":
         from lockstep.cpu.reference import ReferenceEngine
 
         return ReferenceEngine(block, ram)
-    raise UsageError(f"there is no engine {name!r}", remedy="give interp or reference")
+    raise UsageError(f"there is no engine {name!r}", remedy="give auto, interp or reference")
 
 
 def _quiet(message: str) -> None:

@@ -45,6 +45,11 @@ CLUSTER_FIELDS: Final[dict[str, str]] = {
     "table_pages": "how many pages hold page tables that translations depend on",
     "table_list": "host address of the list of those pages, with room for every page",
     "budget": "instructions the scheduler granted",
+    "slice": "most instructions between two looks at `stop`",
+    "attention": "1: the engine has something to do in Python, between two slices",
+    "heat_host": "host address of the pages' heat",
+    "heat_least": "samples after which a page is hot",
+    "hot_page": "number of a hot page plus one, or 0",
 }
 
 PRIVATE_FIELDS: Final[dict[str, str]] = {
@@ -60,6 +65,7 @@ PRIVATE_FIELDS: Final[dict[str, str]] = {
     "fetch_table": "host address of the fetch entries of the current privilege",
     "data_table": "host address of the data entries of the current context",
     "contexts_used": "bit set of TLB contexts filled since the last flush",
+    "stopped_at": "host address of the decoded entry before which the last slice ended, or 0",
     "in_regions": "instructions done by regions",
     "region_runs": "how often a region was entered",
     "scratch_word": "instruction word of the scratch page's entry",
@@ -97,7 +103,20 @@ HART_BYTES: Final = PMP_MEMO_OFFSET + PAGE
 assert max(HART_OFFSET.values()) + 8 <= SCRATCH_OFFSET
 
 ENTRY_BYTES: Final = 16  # handler, four operand bytes, 32-bit immediate
-DECODED_PAGE_BYTES: Final = PAGE // 2 * ENTRY_BYTES + 128
+_ENTRIES: Final = PAGE // 2 * ENTRY_BYTES
+DECODED_PAGE_BYTES: Final = _ENTRIES + 128
+
+# Behind a decoded page's entries, and two that lead to the next page.
+READY_OFFSET: Final = _ENTRIES + 2 * ENTRY_BYTES  # 1 once it has its empty entries
+RESETS_OFFSET: Final = READY_OFFSET + 8  # how often the page's code was forgotten as a whole
+REGION_LINES_OFFSET: Final = RESETS_OFFSET + 8  # bit set: lines of code that regions rest on
+
+# The heat of a page: how many slices ended in each line of its code, and in all of it.
+HEAT_LINE: Final = 64  # bytes of code
+HEAT_TOTAL_AT: Final = 2 * PAGE // HEAT_LINE  # behind 16-bit counts of its lines
+HEAT_WAIT_AT: Final = HEAT_TOTAL_AT + 8  # samples before which it is not called hot again
+HEAT_BYTES: Final = 256
+NEVER_HOT: Final = (1 << 64) - 1
 
 # Page flags.
 CODE: Final = 1  # holds decoded instructions

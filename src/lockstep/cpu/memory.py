@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from lockstep.cpu.layout import (
     DECODED_PAGE_BYTES,
     DIRTY,
+    HEAT_BYTES,
     PAGE,
     WRITABLE,
 )
@@ -59,6 +60,7 @@ class Ram:
         pages = size // PAGE
         self.flags = anonymous(pages)
         self.pool = anonymous(pages * DECODED_PAGE_BYTES, reserve=False)
+        self.heat = anonymous(pages * HEAT_BYTES, reserve=False)
         self.table_list = anonymous(8 * (size // PAGE))
         self._follower: Follower | None = None
 

@@ -74,8 +74,11 @@ class ReferenceEngine:
         self._plans: dict[int, Plan] = {}
 
     def run(self) -> int:
-        """Run on; returns one of cpu/schedule's DONE, IDLE, STOPPED, MMIO."""
+        """Run on; returns one of cpu/schedule's DONE, IDLE, STOPPED, MMIO, ATTENTION."""
         return int(_run(self._cluster))
+
+    def attend(self) -> None:
+        """This engine asks for nothing."""
 
     def flush(self) -> None:
         """Forget every cached translation."""

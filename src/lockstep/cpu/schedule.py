@@ -24,9 +24,10 @@ DONE: Final = 1
 IDLE: Final = 2
 STOPPED: Final = 3
 MMIO: Final = 4
+ATTENTION: Final = 5  # the engine's own business
 
 TICK_NS: Final = 100  # the 10 MHz timebase of the device tree
-SLICE: Final = 5_000  # a stop request is seen between slices
+SLICE: Final = 5_000  # the usual c.slice: a stop request is seen between slices
 _FAR: Final = 1 << 56  # a deadline beyond any run
 
 
@@ -38,16 +39,15 @@ def virtual_ns(c: Cluster) -> Word:
 
 @sem
 def _until_ticks(c: Cluster, compare: Word) -> Word:
-    """Instructions until mtime reaches `compare`; SLICE if it has or if that is further off."""
+    """Instructions until mtime reaches `compare`; a slice if it has or if that is further off."""
     ticks = compare - c.time_offset
-    result = c.const(SLICE)
+    result = c.slice
     if ticks < _FAR:
         target = ticks * TICK_NS
         now = virtual_ns(c)
         if target > now:
             distance = (target - now + (c.const(1) << c.shift) - 1) >> c.shift
-            if distance < SLICE:
-                result = distance
+            result = _least(c, distance, result)
     return result
 
 
@@ -63,7 +63,7 @@ def _budget(c: Cluster, h: EngineHart, quantum_left: Word) -> Word:
     budget = _least(c, budget, _until_ticks(c, h.mtimecmp))
     if h.menvcfg & ENVCFG_STCE != 0:
         budget = _least(c, budget, _until_ticks(c, h.stimecmp))
-    return _least(c, budget, c.const(SLICE))
+    return _least(c, budget, c.slice)
 
 
 @sem
@@ -124,11 +124,13 @@ def select(c: Cluster) -> Word:
 
 @outlined
 def run(c: Cluster) -> Word:
-    """Run until c.until, until all harts wait, until stopped, or until a device is accessed."""
+    """Run until c.until, until all harts wait, until stopped, or until Python has work."""
     action = c.const(RUN)
     while action == RUN:
         if c.stop != 0 and c.mmio_state == MMIO_NONE:
             action = c.const(STOPPED)
+        elif c.attention != 0 and c.mmio_state == MMIO_NONE:
+            action = c.const(ATTENTION)
         else:
             action = select(c)
             if action == RUN:

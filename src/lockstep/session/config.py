@@ -33,7 +33,7 @@ class MachineConfig(msgspec.Struct, frozen=True, kw_only=True):
     smp: int = 1
     shift: int = 2
     quantum: int = 20_000
-    engine: Literal["interp", "reference"] = "interp"
+    engine: Literal["auto", "interp", "reference"] = "auto"
     idle: Literal["real", "skip"] = "real"
     seed: int | None = None
     append: str = ""

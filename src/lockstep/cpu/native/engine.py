@@ -1,27 +1,48 @@
-"""The native engine: calls into the compiled interpreter with Python's lock released."""
+"""The native engine: calls into compiled code with Python's lock released."""
 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
+from typing import Protocol
 
-from lockstep.cpu.native.objects import Notify, load
+from lockstep.cpu.memory import Ram
+from lockstep.cpu.native.objects import Interpreter, Notify, load
+from lockstep.cpu.native.regions.foundry import AtOnce
+from lockstep.cpu.native.regions.service import Foundry, Geometric, Regions, Thresholds
+from lockstep.cpu.state import ClusterBlock
+
+
+class RegionSupply(Protocol):
+    """Where regions come from, and when they are asked for."""
+
+    thresholds: Thresholds
+
+    def foundry(self, interpreter: Interpreter, ready: Callable[[], None]) -> Foundry:
+        """Who makes them. `ready` is to be called, from any thread, when there is news."""
 
 
 class NativeEngine:
-    """Runs the cluster at host address `cluster` (cpu/layout) by native code."""
+    """Runs the harts of a block by native code: the threaded interpreter."""
 
-    def __init__(self, cluster: int, notify: Notify) -> None:
-        loaded = load(notify)
-        kind = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)
-        write = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)
-        self._cluster = ctypes.c_void_p(cluster)
-        self._run = kind(loaded.address("lockstep_run"))
-        self._flush = kind(loaded.address("lockstep_flush"))
-        self._before_write = write(loaded.address("lockstep_before_write"))
+    def __init__(self, block: ClusterBlock, notify: Notify) -> None:
+        self.interpreter = load(notify)
+        self._cluster = ctypes.c_void_p(block.address)
+        self._run = self._export("lockstep_run", 0)
+        self._flush = self._export("lockstep_flush", 0)
+        self._before_write = self._export("lockstep_before_write", 2)
+
+    def _export(self, name: str, arguments: int) -> ctypes._CFunctionType:
+        words = [ctypes.c_uint64] * arguments
+        kind = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, *words)
+        return kind(self.interpreter.exports[name])
 
     def run(self) -> int:
-        """Run on; returns one of cpu/schedule's DONE, IDLE, STOPPED, MMIO."""
+        """Run on; returns one of cpu/schedule's DONE, IDLE, STOPPED, MMIO, ATTENTION."""
         return int(self._run(self._cluster))
+
+    def attend(self) -> None:
+        """The interpreter alone asks for nothing."""
 
     def flush(self) -> None:
         """Forget every cached translation (write permissions with them)."""
@@ -30,3 +51,38 @@ class NativeEngine:
     def before_write(self, paddr: int, size: int) -> None:
         """The host is about to write main memory: drop what was decoded or cached from it."""
         self._before_write(self._cluster, paddr, size)
+
+
+class RegionEngine(NativeEngine):
+    """The threaded interpreter, and regions for what is hot."""
+
+    def __init__(
+        self, block: ClusterBlock, ram: Ram, notify: Notify, supply: RegionSupply | None
+    ) -> None:
+        super().__init__(block, notify)
+        install = self._export("lockstep_install_region", 3)
+
+        def install_at(paddr: int, code: int, lines: int) -> None:
+            install(self._cluster, paddr, code, lines)
+
+        def ready() -> None:
+            block.attention = 1
+
+        supply = supply or _AtOnceSupply()
+        foundry = supply.foundry(self.interpreter, ready)
+        self.regions = Regions(block, ram, foundry, install_at, supply.thresholds)
+
+    def attend(self) -> None:
+        """Order regions, or put them in place."""
+        self.regions.attend()
+
+
+class _AtOnceSupply:
+    """Regions compiled by this process while the guest waits."""
+
+    thresholds: Thresholds = Geometric()
+
+    def foundry(self, interpreter: Interpreter, ready: Callable[[], None]) -> Foundry:
+        from lockstep.cpu.native.regions.compiler import compile_regions
+
+        return AtOnce(interpreter, compile_regions)

@@ -7,11 +7,16 @@ from lockstep.cpu.layout import (
     DECODED_PAGE_BYTES,
     ENTRY_BYTES,
     PAGE,
+    REGION_LINES_OFFSET,
     SCRATCH_BYTES,
     SCRATCH_OFFSET,
 )
-from lockstep.cpu.native.tlb import host_address, note_code, refresh_context
-from lockstep.cpu.vocabulary import NativeHart
+from lockstep.cpu.native.tlb import (
+    host_address,
+    note_code,
+    refresh_context,
+)
+from lockstep.cpu.vocabulary import NativeCluster, NativeHart
 from lockstep.isa.interrupts import interrupt_to_take
 from lockstep.isa.privileged import FETCH, ILLEGAL_INSTRUCTION, INSTRUCTION_ACCESS_FAULT
 from lockstep.isa.sem import outlined
@@ -119,3 +124,21 @@ def decode_entry(s: NativeHart, entry: Word) -> None:
         s.straddle_entry(entry)
     else:
         s.decode(word if word & 3 == 3 else word & 0xFFFF, entry, offset)
+
+
+@outlined
+def install_region(c: NativeCluster, paddr: Word, code: Word, lines: Word) -> None:
+    """From now on the region at host address `code` does the instruction at `paddr`.
+
+    `lines` is a bit set: the lines of the page that the region was made from.
+
+    Its entry is decoded all the same: where the region cannot do it, its handler will.
+    """
+    s = c.hart(c.const(0))
+    page = (paddr - c.ram_base) // PAGE
+    decoded = c.pool_host + page * DECODED_PAGE_BYTES
+    entry = decoded + (paddr & (PAGE - 1)) * (ENTRY_BYTES // 2)
+    decode_entry(s, entry)
+    s.host_store(entry, 8, code)
+    rested = decoded + REGION_LINES_OFFSET
+    s.host_store(rested, 8, s.host_load(rested, 8) | lines)

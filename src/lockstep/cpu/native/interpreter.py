@@ -12,16 +12,23 @@ from lockstep.cpu.native.decoder import Decoder, Handlers
 from lockstep.cpu.native.fetch import (
     decode_entry,
     entry_at_pc,
+    install_region,
     resettle,
     straddling_entry,
     take_exception,
     word_at,
 )
-from lockstep.cpu.native.functions import CONVENTION, NativeFunction, NativeModule
+from lockstep.cpu.native.functions import (
+    CONVENTION,
+    HANDLER_TYPE,
+    NativeFunction,
+    NativeModule,
+)
+from lockstep.cpu.native.heat import sample
 from lockstep.cpu.native.instruction import Instruction, handler_name
 from lockstep.cpu.native.tlb import before_host_write, forget_all, refresh_context
 from lockstep.cpu.native.vocabulary import Block, NativeCluster, NativeHart
-from lockstep.cpu.native.words import I64, PTR, VOID, NativeWord
+from lockstep.cpu.native.words import I8, I64, PTR, VOID, NativeWord
 from lockstep.cpu.schedule import run
 from lockstep.isa.privileged import ILLEGAL_INSTRUCTION
 from lockstep.isa.table import Insn, table
@@ -40,6 +47,8 @@ def build() -> ir.Module:
     _export(module, "lockstep_run", run, 0)
     _export(module, "lockstep_flush", forget_all, 0)
     _export(module, "lockstep_before_write", before_host_write, 2)
+    _export(module, "lockstep_install_region", install_region, 3)
+    _export_handlers(module)
     return module.ir
 
 
@@ -181,6 +190,7 @@ def _op_stop(module: NativeModule) -> None:
     """The budget is used up before the instruction of this entry."""
     link = Instruction(module, "op_stop")
     link.before_call(link.hart)
+    link.hart.stopped_at = _entry_number(link)
     link.builder.ret_void()
 
 
@@ -213,10 +223,12 @@ def _run_slice(module: NativeModule) -> None:
     lowering = NativeFunction(module, function)
     hart = NativeHart(lowering, function.args[0])
     refresh_context(hart)
+    hart.stopped_at = hart.const(0)
     null = ir.Constant(PTR, None)
     data = lowering.builder.inttoptr(hart.data_table.value, PTR)
     args = [null, function.args[0], function.args[1], data, I64(0)]
     lowering.builder.call(module.handler("op_enter"), args, cconv=CONVENTION)
+    lowering.call_outlined(hart, sample, ())
     lowering.builder.ret_void()
 
 
@@ -234,3 +246,16 @@ def _export(module: NativeModule, name: str, function: Callable[..., Any], argum
     given = tuple(lowering.word(a) for a in native.args[1:])
     result = lowering.call_outlined(cluster, function, given)
     lowering.builder.ret(I64(0) if result is None else result.value)
+
+
+def _export_handlers(module: NativeModule) -> None:
+    """Where the handlers are, and what they are called, for regions to link with."""
+    handlers = [f for f in module.ir.functions if f.ftype == HANDLER_TYPE]
+    addresses = ir.ArrayType(PTR, len(handlers))
+    table = ir.GlobalVariable(module.ir, addresses, "lockstep_handlers")
+    table.initializer = ir.Constant(addresses, handlers)
+    text = bytearray("\n".join(f.name for f in handlers).encode() + b"\0")
+    names = ir.GlobalVariable(module.ir, ir.ArrayType(I8, len(text)), "lockstep_handler_names")
+    names.initializer = ir.Constant(names.value_type, text)
+    for each in (table, names):
+        each.global_constant = True

@@ -6,11 +6,12 @@ of them are in its key. Files carry their own digest, so that a torn write is no
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,10 @@ import llvmlite
 from llvmlite import binding as llvm
 
 KEPT: Final = 4  # objects of other versions that may stay
-EXPORTS: Final = ("lockstep_run", "lockstep_flush", "lockstep_before_write")
+EXPORTS: Final = (
+    "lockstep_run", "lockstep_flush", "lockstep_before_write", "lockstep_install_region",
+    "lockstep_handlers", "lockstep_handler_names",
+)  # fmt: skip
 _DIGEST_BYTES: Final = 32
 _FLOORS: Final = ("cpu", "isa")
 
@@ -34,7 +38,7 @@ def _new_target_machine() -> Any:
 
 
 @cache
-def _target_machine() -> Any:
+def target_machine() -> Any:
     return _new_target_machine()
 
 
@@ -53,7 +57,9 @@ def cache_directory() -> Path:
     return Path(base) / "lockstep" / "native"
 
 
-def _key() -> str:
+@cache
+def version_key() -> str:
+    """Stands for everything that object code depends on but for what it is made from."""
     digest = hashlib.sha256()
     package = Path(__file__).parents[2]
     for floor in _FLOORS:
@@ -98,7 +104,7 @@ def _compile(notify: Notify) -> bytes:
     from lockstep.cpu.native.interpreter import build
 
     module = llvm.parse_assembly(str(build()))
-    machine = _target_machine()
+    machine = target_machine()
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     passes = llvm.create_pass_builder(machine, options)
     passes.getModulePassManager().run(module, passes)
@@ -107,9 +113,9 @@ def _compile(notify: Notify) -> bytes:
 
 def interpreter_object(notify: Notify) -> bytes:
     """The interpreter's object code, from the cache or compiled now."""
-    machine = _target_machine()
+    machine = target_machine()
     assert machine is not None
-    path = cache_directory() / f"{_key()}.o"
+    path = cache_directory() / f"{version_key()}.o"
     code = _kept(path)
     if code is None:
         code = _compile(notify)
@@ -117,26 +123,48 @@ def interpreter_object(notify: Notify) -> bytes:
     return code
 
 
-class Loaded:
-    """Object code in executable memory. The functions live as long as this does.
+class Linker:
+    """Puts object code into executable memory, for good.
 
     JITLink places all sections of an object in one block, whatever else is mapped in between;
     LLVM's older loader cannot promise that, and its relocations overflow beside a large guest RAM.
     """
 
-    def __init__(self, code: bytes, exports: Iterable[str]) -> None:
+    def __init__(self) -> None:
         self._jit = llvm.create_lljit_compiler(_new_target_machine(), use_jit_link=True)
-        library = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
-        for name in exports:
-            library.export_symbol(name)
-        self._tracker = library.link(self._jit, "lockstep")
+        self._libraries: list[Any] = []
 
-    def address(self, name: str) -> int:
-        """The address of an exported function."""
-        return int(self._tracker[name])
+    def link(
+        self, code: bytes, exports: Iterable[str], imports: Mapping[str, int] | None = None
+    ) -> dict[str, int]:
+        """The addresses of what `code` exports. `imports`: of what it calls, unless libc has it."""
+        library = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
+        for name, address in (imports or {}).items():
+            library.import_symbol(name, address)
+        wanted = tuple(exports)
+        for name in wanted:
+            library.export_symbol(name)
+        self._libraries.append(library.link(self._jit, f"library{len(self._libraries)}"))
+        return {name: int(self._libraries[-1][name]) for name in wanted}
+
+
+class Interpreter:
+    """The interpreter in executable memory: the address of what it exports, by name."""
+
+    def __init__(self, code: bytes) -> None:
+        self.linker: Final = Linker()
+        self.exports: Final = self.linker.link(code, EXPORTS)
+
+    @cached_property
+    def handlers(self) -> dict[str, int]:
+        """The address of every handler by its name."""
+        names = ctypes.string_at(self.exports["lockstep_handler_names"]).decode().split("\n")
+        kind = ctypes.c_uint64 * len(names)
+        addresses = kind.from_address(self.exports["lockstep_handlers"])
+        return dict(zip(names, addresses, strict=True))
 
 
 @cache
-def load(notify: Notify) -> Loaded:
+def load(notify: Notify) -> Interpreter:
     """The interpreter, loaded once for the process."""
-    return Loaded(interpreter_object(notify), EXPORTS)
+    return Interpreter(interpreter_object(notify))

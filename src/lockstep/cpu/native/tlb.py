@@ -20,10 +20,14 @@ from lockstep.cpu.layout import (
     FETCH_ENTRIES,
     FETCH_ENTRY_BYTES,
     FETCH_OFFSET,
+    HEAT_LINE,
     PAGE,
     PMP_MEMO_ENTRIES,
     PMP_MEMO_ENTRY_BYTES,
     PMP_MEMO_OFFSET,
+    READY_OFFSET,
+    REGION_LINES_OFFSET,
+    RESETS_OFFSET,
     TABLE,
     TLB_CONTEXT_BYTES,
     TLB_CONTEXTS,
@@ -32,6 +36,7 @@ from lockstep.cpu.layout import (
     TLB_OFFSET,
     WRITABLE,
 )
+from lockstep.cpu.native.heat import cool
 from lockstep.cpu.vocabulary import NativeCluster, NativeHart
 from lockstep.isa.mmu import effective_priv
 from lockstep.isa.privileged import FETCH, MACHINE, STORE, SUPERVISOR, Access
@@ -39,10 +44,8 @@ from lockstep.isa.sem import outlined, sem
 from lockstep.isa.values import Word
 
 EMPTY: Final = (1 << 64) - 1  # no page has this tag
-_ENTRIES: Final = PAGE // 2 * ENTRY_BYTES
-READY_OFFSET: Final = _ENTRIES + 2 * ENTRY_BYTES  # 1 once a decoded page has its empty entries
-RESETS_OFFSET: Final = READY_OFFSET + 8  # how often the page's code was forgotten as a whole
 WHOLE_RESETS: Final = 16  # after that many, a store forgets only the instructions it touches
+_LINE_SHIFT: Final = HEAT_LINE.bit_length() - 1
 _FETCH_USED: Final = 16  # contexts_used: bits 0..7 data contexts, from here on fetch contexts
 
 
@@ -61,7 +64,7 @@ def refresh_context(s: NativeHart) -> None:
 
 
 @sem
-def _page_flags(s: NativeHart, paddr: Word) -> Word:
+def page_flags(s: NativeHart, paddr: Word) -> Word:
     return s.cluster.flags_host + ((paddr - s.cluster.ram_base) >> 12)
 
 
@@ -108,7 +111,7 @@ def _remember_data(s: NativeHart, page: Word, frame: Word, access: Access) -> No
         s.host_store(entry + 8, 8, s.const(EMPTY))
     s.host_store(entry + 16, 8, host_address(s, frame) - page)
     if access is STORE:
-        flags = _page_flags(s, frame)
+        flags = page_flags(s, frame)
         now = s.host_load(flags, 1)
         if now & (CODE | TABLE) == 0:
             s.host_store(flags, 1, now | DIRTY | WRITABLE)
@@ -184,7 +187,7 @@ def forget_all(c: NativeCluster) -> None:
 @outlined
 def note_page_table(s: NativeHart, paddr: Word) -> None:
     """A translation about to be cached rests on the page table at `paddr`."""
-    flags = _page_flags(s, paddr)
+    flags = page_flags(s, paddr)
     now = s.host_load(flags, 1)
     if now & TABLE == 0:
         s.host_store(flags, 1, now | TABLE)
@@ -218,7 +221,7 @@ def forbid_writes(c: NativeCluster, paddr: Word) -> None:
 @outlined
 def note_code(s: NativeHart, paddr: Word) -> None:
     """An instruction of paddr's page is about to be decoded."""
-    flags = _page_flags(s, paddr)
+    flags = page_flags(s, paddr)
     now = s.host_load(flags, 1)
     if now & CODE == 0:
         s.host_store(flags, 1, now | CODE)
@@ -229,7 +232,7 @@ def note_code(s: NativeHart, paddr: Word) -> None:
 @outlined
 def before_store(s: NativeHart, paddr: Word, size: Word) -> None:
     """Main memory at `paddr` is about to change (`size` <= 8, within its page)."""
-    flags = _page_flags(s, paddr)
+    flags = page_flags(s, paddr)
     now = s.host_load(flags, 1)
     if now & TABLE != 0:
         host = host_address(s, paddr)
@@ -262,12 +265,14 @@ def before_host_write(c: NativeCluster, paddr: Word, size: Word) -> None:
     s = c.hart(c.const(0))
     page = paddr & ~(PAGE - 1)
     while page < paddr + size:
-        flags = _page_flags(s, page)
+        flags = page_flags(s, page)
         now = s.host_load(flags, 1)
         if now & TABLE != 0:
             flush_all(c)
         if now & CODE != 0:
             s.clear_decoded(_decoded_page(s, page))
+            s.host_store(_decoded_page(s, page) + REGION_LINES_OFFSET, 8, s.const(0))
+            cool(s, page)
         s.host_store(flags, 1, (s.host_load(flags, 1) | DIRTY) & (0xFF ^ CODE))
         page = page + PAGE
 
@@ -277,11 +282,16 @@ def forget_code(s: NativeHart, paddr: Word, size: Word) -> None:
     """Decoded instructions that overlap the bytes are decoded anew when next reached."""
     decoded = _decoded_page(s, paddr)
     resets = s.host_load(decoded + RESETS_OFFSET, 8)
-    if resets < WHOLE_RESETS:
+    flags = page_flags(s, paddr)
+    lines = s.host_load(decoded + REGION_LINES_OFFSET, 8)
+    line = (paddr & (PAGE - 1)) >> _LINE_SHIFT
+    end_line = ((paddr & (PAGE - 1)) + size - 1) >> _LINE_SHIFT
+    if resets < WHOLE_RESETS or lines.bit(line) or lines.bit(end_line):
         s.host_store(decoded + RESETS_OFFSET, 8, resets + 1)
+        s.host_store(decoded + REGION_LINES_OFFSET, 8, s.const(0))
         s.clear_decoded(decoded)
-        flags = _page_flags(s, paddr)
         s.host_store(flags, 1, s.host_load(flags, 1) & (0xFF ^ CODE))
+        cool(s, paddr)
     else:
         offset = paddr & (PAGE - 1)
         # A 32-bit instruction may start one halfword before.

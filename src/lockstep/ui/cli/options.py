@@ -64,8 +64,7 @@ def machine_config(**options: Any) -> Any:
     from lockstep.session.config import MachineConfig, parse_size
 
     choose("--idle", options["idle"], "real", "skip")
-    engine = choose("--engine", options["engine"], "auto", "interp", "reference")
-    options["engine"] = "interp" if engine == "auto" else engine
+    choose("--engine", options["engine"], "auto", "interp", "reference")
     options["memory"] = parse_size(options["memory"])
     config = MachineConfig(**options)
     config.check()

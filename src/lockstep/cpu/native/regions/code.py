@@ -9,9 +9,7 @@ from typing import Final, NamedTuple
 from lockstep.cpu.layout import PAGE
 from lockstep.isa.table import Insn, decode
 
-_BRANCHES: Final = frozenset(
-    ("beq", "bne", "blt", "bge", "bltu", "bgeu", "c.beqz", "c.bnez")
-)
+_BRANCHES: Final = frozenset(("beq", "bne", "blt", "bge", "bltu", "bgeu", "c.beqz", "c.bnez"))
 _DIRECT: Final = frozenset(("jal", "c.j"))
 _INDIRECT: Final = frozenset(("jalr", "c.jr", "c.jalr"))
 

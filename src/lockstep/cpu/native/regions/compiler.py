@@ -2,37 +2,72 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final
 
 from llvmlite import binding as llvm
 
-from lockstep.cpu.native.functions import NativeModule
+from lockstep.cpu.native.functions import HANDLER_TYPE, NativeModule
+from lockstep.cpu.native.objects import target_machine
 from lockstep.cpu.native.regions.code import Code
 from lockstep.cpu.native.regions.lowering import Foreign, Region
+from lockstep.cpu.native.regions.messages import Order, Product, decode_order, encode
 from lockstep.cpu.native.regions.shape import Shape, shapes
+
+_SPEED: Final = 2
 
 _foreign: set[str] = set()
 """Names of instructions that turned out to be the interpreter's."""
 
 
-class Compiled(NamedTuple):
-    """Object code. `entries`: the function to run where; `imports`: the handlers it calls."""
-
-    object: bytes
-    entries: dict[int, str]
-    imports: list[str]
+def answer(order: bytes) -> bytes:
+    """The regions compiler as a process has it: an Order in, a Product out."""
+    return encode(compile_regions(decode_order(order)))
 
 
-def lower(page: bytes, executed: frozenset[int], heat: list[int], least: int):
+def compile_regions(order: Order) -> Product:
+    """Regions around what is hot and not covered yet. There may be none."""
     while True:
-        code = Code.read(page, executed, frozenset(_foreign))
+        code = Code.read(order.code, frozenset(order.executed), frozenset(_foreign))
+        made = shapes(code, order.heat, frozenset(order.covered))
         try:
-            module = NativeModule()
-            entries = {}
-            for number, shape in enumerate(shapes(code, heat, least)):
-                name = f"region{number}"
-                Region(module, name, shape)
-                entries |= dict.fromkeys(shape.entries, name)
-            return module, entries
+            module = _module(made)
         except Foreign as found:
             _foreign.add(found.name)
+            continue
+        return _product(module, made)
+
+
+def _module(made: list[Shape]) -> NativeModule:
+    module = NativeModule()
+    for number, shape in enumerate(made):
+        Region(module, _name(number), shape)
+    return module
+
+
+def _name(number: int) -> str:
+    return f"region{number}"
+
+
+def _product(module: NativeModule, made: list[Shape]) -> Product:
+    entries: dict[int, str] = {}
+    for number, shape in enumerate(made):
+        entries |= dict.fromkeys(shape.entries, _name(number))
+    covered = sorted({s.at for shape in made for block in shape.blocks.values() for s in block})
+    imports = [f.name for f in module.ir.functions if f.ftype == HANDLER_TYPE and f.is_declaration]
+    return Product(
+        object=_object(str(module.ir)) if made else b"",
+        entries=entries,
+        imports=tuple(imports),
+        covered=tuple(covered),
+    )
+
+
+def _object(text: str) -> bytes:
+    module = llvm.parse_assembly(text)
+    machine = target_machine()
+    options = llvm.create_pipeline_tuning_options(speed_level=_SPEED)
+    # Guest loops are short of what pays for these, and they make the code three times as large.
+    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
+    passes = llvm.create_pass_builder(machine, options)
+    passes.getModulePassManager().run(module, passes)
+    return bytes(machine.emit_object(module))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from lockstep.cpu.layout import PAGE
+from lockstep.cpu.layout import HEAT_LINE, PAGE
 from lockstep.cpu.native.regions.code import Code, Step
 
 LARGEST: Final = 240
@@ -15,8 +15,6 @@ LARGEST: Final = 240
 
 LONGEST_BLOCK: Final = 48
 """Instructions under one check of the budget. With less left, the interpreter takes over."""
-
-LINE: Final = 64  # bytes of a page whose heat is counted together
 
 Block = tuple[Step, ...]
 
@@ -34,17 +32,17 @@ class Shape:
         return sum(len(block) for block in self.blocks.values())
 
 
-def shapes(code: Code, heat: Sequence[int], least: int) -> list[Shape]:
-    """Regions around the lines of the page that were sampled at least `least` times."""
+def shapes(code: Code, heat: Sequence[int], covered: frozenset[int]) -> list[Shape]:
+    """Regions around the lines of the page that were sampled, hottest first, unless covered."""
     blocks = _blocks(code)
     near = _neighbours(blocks)
     warmth = {at: _warmth(block, heat) for at, block in blocks.items()}
     free = set(blocks)
     found = []
     for at in sorted(blocks, key=lambda at: -warmth[at]):
-        if warmth[at] < least:
+        if warmth[at] == 0:
             break
-        if at in free:
+        if at in free and at not in covered:
             chosen = _around(at, blocks, near, free)
             free -= chosen
             found.append(_shape({a: blocks[a] for a in sorted(chosen)}, code))
@@ -52,7 +50,7 @@ def shapes(code: Code, heat: Sequence[int], least: int) -> list[Shape]:
 
 
 def _warmth(block: Block, heat: Sequence[int]) -> int:
-    lines = range(block[0].at // LINE, block[-1].at // LINE + 1)
+    lines = range(block[0].at // HEAT_LINE, block[-1].at // HEAT_LINE + 1)
     return max(heat[line] for line in lines)
 
 

@@ -1,0 +1,50 @@
+"""What is asked of the region compiler, and what it answers: bytes, for it is another process."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Order(msgspec.Struct, frozen=True, array_like=True):
+    """Compile regions for a page of code."""
+
+    code: bytes
+    """The page."""
+    executed: tuple[int, ...]
+    """Offsets of the instructions that were executed."""
+    heat: tuple[int, ...]
+    """Samples in each line of the page (layout.HEAT_LINE bytes)."""
+    covered: tuple[int, ...] = ()
+    """Offsets of instructions that are in regions already."""
+
+
+class Product(msgspec.Struct, frozen=True, array_like=True):
+    """The regions of a page, or some of them."""
+
+    object: bytes
+    """Object code, as LLVM emits it."""
+    entries: dict[int, str]
+    """The function that does what begins at an offset."""
+    imports: tuple[str, ...]
+    """The interpreter's handlers that it calls."""
+    covered: tuple[int, ...]
+    """Offsets of the instructions in it."""
+
+    def fits(self, code: bytes, other: bytes) -> bool:
+        """Whether it does for the page `other` what it does for `code`, which it was made from."""
+        return code == other or all(code[at : at + 4] == other[at : at + 4] for at in self.covered)
+
+
+_ORDERS = msgspec.msgpack.Decoder(Order)
+_PRODUCTS = msgspec.msgpack.Decoder(Product)
+
+encode = msgspec.msgpack.encode
+
+
+def decode_order(data: bytes) -> Order:
+    return _ORDERS.decode(data)
+
+
+def decode_product(data: bytes) -> Product:
+    """Raises msgspec.DecodeError if it is none."""
+    return _PRODUCTS.decode(data)

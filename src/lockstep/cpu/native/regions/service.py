@@ -1,0 +1,155 @@
+"""Regions on the vCPU thread's side: orders them for hot pages, and puts them in place.
+
+All of it happens between two slices, and nothing of it may show: a region does what the interpreter
+does, so when it is put in place is of no consequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple, Protocol
+
+from lockstep.cpu.layout import (
+    CODE,
+    DECODED_PAGE_BYTES,
+    ENTRY_BYTES,
+    HEAT_BYTES,
+    HEAT_LINE,
+    HEAT_TOTAL_AT,
+    HEAT_WAIT_AT,
+    NEVER_HOT,
+    PAGE,
+    RESETS_OFFSET,
+)
+from lockstep.cpu.memory import Ram
+from lockstep.cpu.native.tlb import WHOLE_RESETS
+from lockstep.cpu.state import ClusterBlock
+
+Install = Callable[[int, int, int], None]
+"""See fetch.install_region: (physical address, host address, lines)."""
+
+RESTLESS: Final = WHOLE_RESETS + 8
+"""A page whose code was forgotten so often is left to the interpreter."""
+
+
+class Hot(NamedTuple):
+    """A hot page as it was when it was noticed."""
+
+    page: int
+    """Its number in main memory."""
+    code: bytes
+    handlers: bytes
+    """What each decoded entry led to: 64-bit host addresses."""
+    heat: bytes
+    """Samples of each line, 16 bits each."""
+
+
+class Part(NamedTuple):
+    """Regions to put in place."""
+
+    page: int
+    code: bytes
+    covered: tuple[int, ...]
+    """Offsets of the instructions whose bytes matter."""
+    entries: dict[int, int]
+    """The host address of the region for what begins at an offset."""
+
+    @property
+    def lines(self) -> int:
+        """The lines of the page that they rest on, as a bit set."""
+        touched = {(at + byte) // HEAT_LINE for at in self.covered for byte in (0, 3)}
+        return sum(1 << line for line in touched if line < PAGE // HEAT_LINE)
+
+
+class Foundry(Protocol):
+    """Who makes regions, at leisure."""
+
+    def order(self, hot: Hot) -> None:
+        """Regions are wanted. Returns at once."""
+
+    def finished(self) -> Iterable[Part]:
+        """What was made since the last call."""
+
+
+class Thresholds(Protocol):
+    """When a page is hot. Whatever it says, the guest does not notice."""
+
+    def first(self) -> int:
+        """Samples of a page before regions are ordered for it."""
+
+    def next(self, samples: int) -> int:
+        """Before they are ordered again, if there are `samples` now."""
+
+
+class Geometric:
+    """Few orders for a page, the first of them soon."""
+
+    def first(self) -> int:
+        return 2
+
+    def next(self, samples: int) -> int:
+        return 4 * samples
+
+
+class Regions:
+    """The regions of a machine."""
+
+    def __init__(
+        self, block: ClusterBlock, ram: Ram, foundry: Foundry, install: Install, when: Thresholds
+    ) -> None:
+        self._block = block
+        self._ram = ram
+        self._foundry = foundry
+        self._install = install
+        self._when = when
+        self._pool = memoryview(ram.pool).cast("Q")
+        self._heat = memoryview(ram.heat)
+        self.ordered = self.installed = self.dropped = 0
+        block.heat_least = when.first()
+
+    def attend(self) -> None:
+        """Order what is hot, and put in place what was made."""
+        if self._block.hot_page:
+            page, self._block.hot_page = self._block.hot_page - 1, 0
+            self._order(page)
+        for part in self._foundry.finished():
+            self._put_in_place(part)
+
+    def _order(self, page: int) -> None:
+        record = self._heat[page * HEAT_BYTES : (page + 1) * HEAT_BYTES]
+        totals = record[HEAT_TOTAL_AT:].cast("Q")
+        restless = self._word(page, RESETS_OFFSET) >= RESTLESS
+        totals[(HEAT_WAIT_AT - HEAT_TOTAL_AT) // 8] = (
+            NEVER_HOT if restless else self._when.next(totals[0])
+        )
+        if not restless:
+            self.ordered += 1
+            self._foundry.order(
+                Hot(page, self._code(page), self._handlers(page), bytes(record[:HEAT_TOTAL_AT]))
+            )
+
+    def _word(self, page: int, offset: int) -> int:
+        return int(self._pool[(page * DECODED_PAGE_BYTES + offset) // 8])
+
+    def _code(self, page: int) -> bytes:
+        return bytes(self._ram.view[page * PAGE : (page + 1) * PAGE])
+
+    def _handlers(self, page: int) -> bytes:
+        first = page * DECODED_PAGE_BYTES // 8
+        step = ENTRY_BYTES // 8
+        return bytes(self._pool[first : first + PAGE // 2 * step : step])
+
+    def _put_in_place(self, part: Part) -> None:
+        code = self._code(part.page)
+        same = code == part.code or all(
+            code[at : at + 4] == part.code[at : at + 4] for at in part.covered
+        )
+        # Without decoded code on the page nobody would notice a store to it.
+        if not (same and self._ram.flags[part.page] & CODE):
+            self.dropped += 1
+            return
+        self.installed += 1
+        base = self._ram.base + part.page * PAGE
+        lines = part.lines
+        for at, address in part.entries.items():
+            self._install(base + at, address, lines)
