@@ -1,0 +1,267 @@
+"""Compiled code on disk: blobs by key, shared by all processes of a user, bounded, best effort.
+
+A row that is lost costs a compilation, so nothing here waits for the disk (`synchronous=OFF`); a
+row that is wrong would be executed, so each carries a digest that is checked when it is read.
+Whatever fails, nobody is told: there is nothing in the store, or nothing comes into it.
+
+Rejected: a file for each blob. Ten thousand small files take seconds to read and to clear, and
+several processes could not keep them below a limit without a lock that a crash leaves behind.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import msgspec
+import xxhash
+
+from lockstep.host.clock import Clock, wall_ns
+
+if TYPE_CHECKING:  # 9 ms that a start without compiled code need not pay
+    from sqlite3 import Connection
+
+LIMIT: Final = 256 << 20
+"""Bytes of disk, unless something else is asked for."""
+
+_OURS: Final = (0x6C6B7263, 1)  # "lkrc", and the version of the tables
+_SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+_BUSY_MS: Final = 100
+_PATIENCE: Final = 8
+"""Failures until the store is left alone: each of them may have cost a moment."""
+
+_SETTINGS: Final = (
+    "page_size=8192",  # reads blobs of 20 KB three times as fast as 4,096, and wastes 2 %
+    "journal_mode=WAL",
+    "synchronous=OFF",
+    "cell_size_check=ON",
+    f"journal_size_limit={LIMIT // 64}",
+)
+_SCHEMA: Final = (
+    "CREATE TABLE keys (key BLOB PRIMARY KEY, used INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE parts (id INTEGER PRIMARY KEY, key BLOB NOT NULL, digest BLOB NOT NULL, "
+    "data BLOB NOT NULL)",
+    "CREATE UNIQUE INDEX parts_by_key ON parts (key, digest)",
+    f"PRAGMA application_id={_OURS[0]}",
+    f"PRAGMA user_version={_OURS[1]}",
+)
+_USE: Final = (
+    "INSERT INTO keys VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET used = max(used, excluded.used)"
+)
+_OLDEST_FIRST: Final = (
+    "SELECT key, (SELECT total(length(data)) FROM parts WHERE parts.key = keys.key) "
+    "FROM keys ORDER BY used"
+)
+
+T = TypeVar("T")
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """How much is stored. `bytes` is what was put; the file has it in whole pages."""
+
+    keys: int = 0
+    parts: int = 0
+    bytes: int = 0
+
+
+class CodeStore:
+    """A store in the file `path`, opened when it is first needed. States: open, then closed.
+
+    `limit` bounds the file, in bytes; 0: nothing is kept. One thread at a time may call. Several
+    processes may use one file; what one puts, the others get.
+    """
+
+    def __init__(self, path: Path, limit: int = LIMIT, *, clock: Clock = wall_ns) -> None:
+        self.path = path
+        self.limit = limit
+        self._clock = clock
+        self._db: Connection | None = None
+        self._patience = _PATIENCE
+        self._used: dict[bytes, int] = {}  # when each key was asked for; written at the end
+
+    def get(self, key: bytes) -> list[bytes]:
+        """All parts stored under `key`, in the order in which they were put."""
+        if not self.limit:
+            return []
+
+        def read(db: Connection) -> list[bytes]:
+            query = "SELECT id, digest, data FROM parts WHERE key = ? ORDER BY id"
+            rows = db.execute(query, (key,)).fetchall()
+            bad = [(id,) for id, digest, data in rows if digest != _digest(key, data)]
+            if bad:
+                db.executemany("DELETE FROM parts WHERE id = ?", bad)
+            if rows:
+                self._used[key] = self._clock()
+            return [data for id, digest, data in rows if (id,) not in bad]
+
+        return self._attempt(read, [], create=False)
+
+    def put(self, key: bytes, part: bytes) -> None:
+        """Store one more part under `key`. One that is there already stays where it is."""
+        if len(part) >= self.limit // 2:
+            return
+
+        def write(db: Connection) -> None:
+            query = "INSERT OR IGNORE INTO parts (key, digest, data) VALUES (?, ?, ?)"
+            with _transaction(db):
+                db.execute(query, (key, _digest(key, part), part))
+                db.execute(_USE, (key, self._clock()))
+            if _live_bytes(db) > self.limit:
+                self._evict(db)
+
+        self._attempt(write, None)
+
+    def usage(self) -> Usage:
+        """What there is now."""
+
+        def count(db: Connection) -> Usage:
+            query = "SELECT count(DISTINCT key), count(*), total(length(data)) FROM parts"
+            return Usage(*map(int, db.execute(query).fetchone()))
+
+        return self._attempt(count, Usage(), create=False)
+
+    def clear(self) -> None:
+        """Forget everything, and give the disk back. Others may go on using the store."""
+
+        def empty(db: Connection) -> None:
+            with _transaction(db):
+                db.execute("DELETE FROM parts")
+                db.execute("DELETE FROM keys")
+            db.execute("VACUUM")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+        self._used.clear()
+        self._attempt(empty, None, create=False)
+
+    def close(self) -> None:
+        """Write down what was used, and let go of the file. There is nothing in it afterwards."""
+        if self._db is not None:
+            self._attempt(self._note_uses, None)
+        self._disconnect()
+        self._patience = 0
+
+    def _evict(self, db: Connection) -> None:
+        """Make room: a quarter of the limit, so that this is not the work of every `put`."""
+        self._note_uses(db)
+        surplus = _live_bytes(db) - self.limit // 4 * 3
+        going = []
+        for key, size in db.execute(_OLDEST_FIRST):
+            if surplus <= 0:
+                break
+            going.append((key,))
+            surplus -= size
+        with _transaction(db):
+            db.executemany("DELETE FROM parts WHERE key = ?", going)
+            db.executemany("DELETE FROM keys WHERE key = ?", going)
+
+    def _note_uses(self, db: Connection) -> None:
+        if self._used:
+            with _transaction(db):
+                db.executemany(_USE, self._used.items())
+            self._used.clear()
+
+    def _attempt(
+        self, action: Callable[[Connection], T], otherwise: T, *, create: bool = True
+    ) -> T:
+        """Do something with the database; `otherwise` is the result if that fails."""
+        if not self._patience or not (create or self._db or os.path.exists(self.path)):
+            return otherwise
+        import sqlite3
+
+        try:
+            if self._db is None:
+                self._db = _connect(self.path)
+            return action(self._db)
+        except sqlite3.Error as error:
+            self._patience -= 1
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            # The statements are right: if there is an error in one, the tables are not ours.
+            if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
+                self._replace()
+        except OSError:
+            self._patience -= 1
+        return otherwise
+
+    def _disconnect(self) -> None:
+        if self._db is not None:
+            import sqlite3
+
+            with suppress(sqlite3.Error):
+                self._db.close()
+            self._db = None
+
+    def _replace(self) -> None:
+        """Remove a damaged database; the next who needs one makes it anew."""
+        self._disconnect()
+        for suffix in ("", *_SIDE_FILES):
+            with suppress(OSError):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+
+
+def _digest(key: bytes, data: bytes) -> bytes:
+    """Of the data and of where it belongs: a damaged index must not lead to another's code."""
+    digest = xxhash.xxh3_128(len(key).to_bytes(8, "little"))
+    digest.update(key)
+    digest.update(data)
+    return bytes(digest.digest())
+
+
+def _live_bytes(db: Connection) -> int:
+    """What the database takes of the disk, without what is free inside it."""
+    count, free, size = (
+        int(db.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (count - free) * size
+
+
+@contextmanager
+def _transaction(db: Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _connect(path: Path) -> Connection:
+    """Open, and lay out if it is new. Raises sqlite3.Error or OSError."""
+    import sqlite3
+
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    db = sqlite3.connect(
+        path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False
+    )
+    try:
+        db.text_factory = bytes  # damage may turn a blob into text, which need not be UTF-8
+        for setting in _SETTINGS:
+            db.execute(f"PRAGMA {setting}").fetchall()
+        if _identity(db) != _OURS:
+            _lay_out(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _lay_out(db: Connection) -> None:
+    """Make the tables, unless somebody was quicker. In what is not ours, that is an error."""
+    with _transaction(db):
+        if _identity(db) == _OURS:
+            return
+        for statement in _SCHEMA:
+            db.execute(statement)
+
+
+def _identity(db: Connection) -> tuple[int, int]:
+    """Application and version; (0, 0) of an empty database."""
+    application, version = (
+        int(db.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("application_id", "user_version")
+    )
+    return application, version
