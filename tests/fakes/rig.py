@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from conformance.assembler import Assembler
-from lockstep.cpu.engine import BusError, Cpu, make_cpu
+from fakes.engines import ENGINES as ENGINES
+from fakes.engines import make_engine
+from lockstep.cpu.engine import BusError, Cpu
 from lockstep.cpu.memory import Ram
 
-ENGINES = ("interp", "reference")
 BASE = 0x8000_0000
 SIZE = 1 << 20
 HANDLER = BASE + 0x800
@@ -48,7 +49,7 @@ class Bench:
     def __init__(self, engine: str, harts: int = 1, shift: int = 0, quantum: int = 20_000) -> None:
         self.ram = Ram(BASE, SIZE)
         self.bus = BenchBus()
-        self.cpu: Cpu = make_cpu(engine, harts, self.ram, self.bus, shift, quantum)
+        self.cpu: Cpu = make_engine(engine, harts, self.ram, self.bus, shift, quantum)
         self.code = Assembler(BASE)
 
     def start(self) -> None:

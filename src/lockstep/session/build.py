@@ -43,6 +43,7 @@ from lockstep.session.loop import Session
 from lockstep.session.outcome import SERIAL
 from lockstep.session.pace import Pace
 from lockstep.session.probe import Probe
+from lockstep.session.regions import Supply, supply
 from lockstep.session.symbols import Symbols, places
 from lockstep.session.vcpu import Computer
 from lockstep.session.watchdog import Watchdog
@@ -85,19 +86,19 @@ def live(
     board = _board(config, images)
     # All that is wrong with the images is said before an old recording is replaced.
     plan_boot(board, lambda initrd: make_dtb(board, initrd, bytes(_SEED_BYTES)))
-    with _locks(enabled=recording is not None) as locks:
+    with supply(config.engine) as regions, _locks(enabled=recording is not None) as locks:
         instants = _Instants()
         outside = Live(_answers(config, instants), {SERIAL: console.emit})
         idle: Idle = SkipIdle(outside) if config.idle == "skip" else RealIdle(outside, monotonic_ns)
         if recording is None:
-            computer = _build(board, config, outside, locks, instants)
+            computer = _build(board, config, outside, locks, instants, regions)
             yield Session(computer, idle, console, outside.post)
             return
         manifest = _manifest(config, images, digest_every)
         embedded = {image.sha256: image.data for image in images} if embed else {}
         with _log(recording, manifest, embedded, locks, instants, max_log) as (log, finished):
             world = Recorder(outside, log, instants.now, locks.replay)
-            computer = _build(board, config, world, locks, instants)
+            computer = _build(board, config, world, locks, instants, regions)
             log.flush(START)  # whenever it is killed from now on, there is something to replay
 
             def tick(now: Icount, host_ns: int) -> None:
@@ -131,13 +132,13 @@ def replayed(
     if engine is not None:
         config = msgspec.structs.replace(config, engine=engine)
     images = reload_images(config, log.manifest.images, log.image)
-    with _locks(enabled=True) as locks:
+    with supply(config.engine) as regions, _locks(enabled=True) as locks:
         instants = _Instants()
         world = Replayer(log, instants.now, locks.replay, lambda port, data: console.emit(data))
         end = FOREVER if world.ended else world.end
         board = _board(config, images)
         seen = world if probe is None else probe.around(world)
-        computer = _build(board, config, seen, locks, instants, probe)
+        computer = _build(board, config, seen, locks, instants, regions, probe)
         idle = ReplayIdle(world, skip=config.idle == "skip")
         pace = Pace(config.shift) if realtime else None
         until = end if until is None else min(until, end)
@@ -236,6 +237,7 @@ def _build(
     world: World,
     locks: Locks,
     instants: _Instants,
+    regions: Supply | None,
     probe: Probe | None = None,
 ) -> Computer:
     """The machine at its first instruction, and its harts."""
@@ -249,7 +251,9 @@ def _build(
             f"the host has no {config.memory:,} bytes for the machine's RAM: {error}",
             remedy="give less --memory",
         ) from None
-    cpu = make_cpu(config.engine, config.smp, ram, bus, config.shift, config.quantum, _tell)
+    cpu = make_cpu(
+        config.engine, config.smp, ram, bus, config.shift, config.quantum, _tell, regions
+    )
     machine = Machine(board, cpu, ram, bus, world.outlet)
     instants.cpu = cpu
     if probe is not None:

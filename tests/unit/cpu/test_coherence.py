@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from conformance.assembler import Assembler
-from lockstep.cpu.engine import BusError, Cpu, Exit, make_cpu
+from fakes.engines import ENGINES, make_engine
+from lockstep.cpu.engine import BusError, Cpu, Exit
 from lockstep.cpu.memory import Ram
 
 BASE = 0x8000_0000
 SIZE = 1 << 20
 T0, T1, T2, A0, A1, S0, S1 = 5, 6, 7, 10, 11, 8, 9
-ENGINES = ["interp", "reference"]
 
 
 class NoBus:
@@ -31,7 +31,7 @@ class Rig:
 
     def __init__(self, engine: str, harts: int = 1) -> None:
         self.ram = Ram(BASE, SIZE)
-        self.cpu: Cpu = make_cpu(engine, harts, self.ram, NoBus(), 0)
+        self.cpu: Cpu = make_engine(engine, harts, self.ram, NoBus(), 0)
         self.code = Assembler(BASE)
 
     def start(self) -> None:

@@ -14,7 +14,7 @@ from llvmlite import ir
 
 from lockstep.cpu.native.functions import NativeFunction, NativeModule
 from lockstep.cpu.native.lower import LoweringError
-from lockstep.cpu.native.objects import Loaded, _target_machine
+from lockstep.cpu.native.objects import Linker, target_machine
 from lockstep.cpu.native.vocabulary import NativeCluster
 from lockstep.cpu.native.words import I64, PTR
 from lockstep.isa.sem import outlined, sem
@@ -42,13 +42,14 @@ def native(function: Callable[..., Any], parameters: int) -> Callable[..., int]:
     made.hart = cluster
     result = made.inline(function, (cluster, *(made.word(a) for a in made.function.args[1:])))
     made.builder.ret(result.value)
-    code = _target_machine().emit_object(llvm.parse_assembly(str(module.ir)))
-    loaded = Loaded(code, ["entry"])
+    code = target_machine().emit_object(llvm.parse_assembly(str(module.ir)))
+    linker = Linker()
+    address = linker.link(code, ["entry"])["entry"]
     types = [ctypes.c_void_p, *[ctypes.c_uint64] * parameters]
-    call = ctypes.CFUNCTYPE(ctypes.c_uint64, *types)(loaded.address("entry"))
+    call = ctypes.CFUNCTYPE(ctypes.c_uint64, *types)(address)
 
     def run(*words: int) -> int:
-        assert loaded  # keeps the code alive
+        assert linker  # keeps the code alive
         return int(call(None, *words))
 
     return run

@@ -32,8 +32,8 @@ class Store(Protocol):
     def put(self, key: bytes, part: bytes) -> None: ...
 
 
-Smith = Callable[[bytes], bytes]
-"""Answers an Order with a Product, both encoded. Raises OSError if it cannot any more."""
+Smith = Callable[[bytes], bytes | None]
+"""Answers an Order with a Product, both encoded. None: it cannot, and never will again."""
 
 
 class Linkage:
@@ -151,9 +151,8 @@ class Workshop:
             key, hot = next_one
             with self._guard:
                 covered = frozenset(self._covered[key])
-            try:
-                made = self._smith(encode(self._linkage.order(hot, covered)))
-            except OSError:
+            made = self._smith(encode(self._linkage.order(hot, covered)))
+            if made is None:
                 return
             if self._deliver(hot, key, made):
                 with self._guard:

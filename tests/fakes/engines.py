@@ -1,0 +1,105 @@
+"""Engines as tests want them: "auto" makes regions of whatever runs, at once or at random."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from random import Random
+from typing import Any
+
+from lockstep.cpu.engine import Bus, Cpu, make_cpu
+from lockstep.cpu.layout import CODE, HEAT_LINE, PAGE
+from lockstep.cpu.memory import Ram
+from lockstep.cpu.native.objects import Interpreter
+from lockstep.cpu.native.regions.compiler import compile_regions
+from lockstep.cpu.native.regions.foundry import AtOnce
+from lockstep.cpu.native.regions.messages import Order, Product
+from lockstep.cpu.native.regions.service import Foundry, Hot, Part
+
+NATIVE = ("interp", "auto")
+ENGINES = (*NATIVE, "reference")
+
+_ALL_HOT = b"\1\0" * (PAGE // HEAT_LINE)
+
+
+@cache
+def _compiled(order: Order) -> Product:
+    return compile_regions(order)
+
+
+class Whimsical:
+    """A foundry that calls every line hot, and delivers when, and as much as, it likes."""
+
+    def __init__(self, interpreter: Interpreter, rng: Random | None) -> None:
+        self._made = AtOnce(interpreter, _compiled)
+        self._rng = rng
+        self._held: list[Part] = []
+
+    def order(self, hot: Hot) -> None:
+        self._made.order(hot._replace(heat=_ALL_HOT))
+
+    def finished(self) -> Iterable[Part]:
+        self._held += self._made.finished()
+        if self._rng is None:
+            ready, self._held = self._held, []
+            return ready
+        ready = [part for part in self._held if self._rng.random() < 0.7]
+        self._held = [part for part in self._held if part not in ready]
+        return [part._replace(entries=self._some(part.entries)) for part in ready]
+
+    def _some(self, entries: dict[int, int]) -> dict[int, int]:
+        assert self._rng is not None
+        return {at: code for at, code in entries.items() if self._rng.random() < 0.8}
+
+
+class Whims:
+    """A supply whose thresholds are random for each page; without a seed always the least."""
+
+    def __init__(self, seed: int | None) -> None:
+        self._rng = None if seed is None else Random(seed)
+        self.thresholds = self
+
+    def first(self) -> int:
+        return 1
+
+    def next(self, samples: int) -> int:
+        return samples + (1 if self._rng is None else self._rng.choice((1, 2, 10, 100)))
+
+    def foundry(self, interpreter: Interpreter, ready: Callable[[], None]) -> Foundry:
+        return Whimsical(interpreter, self._rng)
+
+
+def make_engine(
+    engine: str,
+    harts: int,
+    ram: Ram,
+    bus: Bus,
+    shift: int,
+    quantum: int = 20_000,
+    *,
+    seed: int | None = None,
+) -> Cpu:
+    """As `make_cpu`, but "auto" looks for what is hot every few instructions, as `Whims` says."""
+    if engine != "auto":
+        return make_cpu(engine, harts, ram, bus, shift, quantum)
+    cpu = make_cpu(engine, harts, ram, bus, shift, quantum, regions=Whims(seed))
+    cpu._block.slice = 3 if seed is None else Random(seed).choice((1, 2, 7, 50, 333))
+    return cpu
+
+
+def regions_of(cpu: Cpu) -> Any:
+    """The regions of an "auto" engine."""
+    return cpu._engine.regions
+
+
+def compile_everything(cpu: Cpu) -> None:
+    """Make regions of all that has been executed so far."""
+    for page, flags in enumerate(bytes(cpu._ram.flags)):
+        if flags & CODE:
+            regions_of(cpu)._order(page)
+    cpu._block.attention = 1
+
+
+def in_regions(cpu: Cpu) -> int:
+    """How many instructions were done by regions."""
+    return sum(hart.in_regions for hart in cpu.harts)
