@@ -123,18 +123,26 @@ class CodeStore:
 
         return self._attempt(count, Usage(), create=False)
 
-    def clear(self) -> None:
-        """Forget everything, and give the disk back. Others may go on using the store."""
+    def clear(self) -> bool:
+        """Forget everything, and give the disk back. Others may go on using the store.
 
-        def empty(db: Connection) -> None:
+        False if it could not be done.
+        """
+
+        def empty(db: Connection) -> bool:
             with _transaction(db):
                 db.execute("DELETE FROM parts")
                 db.execute("DELETE FROM keys")
+            return True
+
+        def shrink(db: Connection) -> None:
             db.execute("VACUUM")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
         self._used.clear()
-        self._attempt(empty, None, create=False)
+        done = self._attempt(empty, False, create=False)
+        self._attempt(shrink, None, create=False)
+        return done or not os.path.exists(self.path)
 
     def close(self) -> None:
         """Write down what was used, and let go of the file. There is nothing in it afterwards."""

@@ -6,7 +6,6 @@ where each came from and its SHA-256.
 
 import fcntl
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from lockstep import places
 from lockstep.errors import UsageError
 from lockstep.host.debian.apt import Apt, host_architecture
 from lockstep.host.debian.initramfs import INIT_SCRIPT, build_initramfs
@@ -73,8 +73,7 @@ class GuestSet(msgspec.Struct, frozen=True):
 
 def guests_directory(suite: str = SUITE) -> Path:
     """Where the guests of a suite are kept: $XDG_CACHE_HOME/lockstep/guests/SUITE."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "lockstep" / "guests" / suite
+    return places.guests() / suite
 
 
 def fetch_guests(progress: Progress, suite: str = SUITE, *, refresh: bool = False) -> GuestSet:

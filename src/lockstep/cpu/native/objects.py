@@ -18,6 +18,8 @@ from typing import Any, Final
 import llvmlite
 from llvmlite import binding as llvm
 
+from lockstep.places import interpreter_objects
+
 KEPT: Final = 4  # objects of other versions that may stay
 EXPORTS: Final = (
     "lockstep_run", "lockstep_flush", "lockstep_before_write", "lockstep_install_region",
@@ -49,12 +51,6 @@ def _host_cpu() -> str:
 @cache
 def _host_features() -> str:
     return str(llvm.get_host_cpu_features().flatten())
-
-
-def cache_directory() -> Path:
-    """Where objects are kept: $XDG_CACHE_HOME/lockstep/native."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "lockstep" / "native"
 
 
 @cache
@@ -115,7 +111,7 @@ def interpreter_object(notify: Notify) -> bytes:
     """The interpreter's object code, from the cache or compiled now."""
     machine = target_machine()
     assert machine is not None
-    path = cache_directory() / f"{version_key()}.o"
+    path = interpreter_objects() / f"{version_key()}.o"
     code = _kept(path)
     if code is None:
         code = _compile(notify)

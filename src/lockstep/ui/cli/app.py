@@ -10,6 +10,7 @@ import typer
 from lockstep import __version__
 from lockstep.errors import InternalError, LockstepError
 from lockstep.ui.cli import (
+    cache,
     demo,
     events,
     guests,
@@ -60,6 +61,7 @@ app.command()(recover.recover)
 app.command()(pack.pack)
 app.command()(demo.demo)
 app.add_typer(guests.app, name="guests")
+app.add_typer(cache.app, name="cache")
 
 
 def main() -> None:
