@@ -57,7 +57,9 @@ class Rig:
         outcome = self.session.run()
         if self.log is not None:
             with self.locks.replay:
-                self.log.finish(Icount(outcome.instructions), 0.0, outcome.reason)
+                self.log.finish(
+                    Icount(outcome.instructions), 0.0, outcome.reason, stats=self.session.stats()
+                )
         return outcome
 
 
@@ -86,6 +88,7 @@ def live_rig(
         live.post,
         tick=tick,
         clock=clock,
+        counted=lambda: {"counted": 42},
     )
     return rig
 

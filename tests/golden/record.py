@@ -1,7 +1,7 @@
 """Made the golden recordings: `python tests/golden/record.py DIRECTORY`. Kept to show how.
 
 A golden recording is never made anew: that it still replays is the point. A later version of the
-format gets a directory of its own.
+format gets a directory of its own, a later revision a recording of its own.
 """
 
 from __future__ import annotations
@@ -38,13 +38,14 @@ def record(directory: Path) -> None:
     for guest in ("irq", "reboot", "beat"):
         shutil.copy(BUILT / f"{guest}.elf", images)
     machine: dict[str, Any] = {"bios": "none", "memory": 16 << 20, "embed": True}
-    for guest, harts, every, keys in (
-        ("lottery", 2, 50_000, b"heads or tails?"),
-        ("irq", 8, 500_000, b""),
-        ("reboot", 1, 200_000, b""),
+    for name, guest, harts, every, keys in (
+        ("lottery", "lottery", 2, 50_000, b"heads or tails?"),
+        ("irq", "irq", 8, 500_000, b""),
+        ("reboot", "reboot", 1, 200_000, b""),
+        ("counted", "lottery", 2, 50_000, b""),  # revision 3: with statistics
     ):
         kernel = str(images / f"{guest}.elf")
-        path = directory / f"{guest}.lockstep"
+        path = directory / f"{name}.lockstep"
         api.record(path, kernel=kernel, smp=harts, digest_every=every, typed=keys, **machine)
     _cut(images, directory)
     shutil.rmtree(images)

@@ -50,6 +50,16 @@ def test_it_replays_as_ever(golden: tuple[Path, dict[str, Any]]) -> None:
     assert len(replayed.console) == expected["output_bytes"]["serial0"]
 
 
+@pytest.mark.parametrize("name", EXPECTED["v1"])
+def test_statistics_are_there_from_revision_3_on(name: str) -> None:
+    """Whatever was counted then; nothing before."""
+    known = archive.info(HERE / "v1" / name)
+    assert bool(known["stats"]) == (known["revision"] >= 3)
+    if known["stats"]:
+        assert known["stats"]["instructions"] == known["instructions"]
+        assert known["stats"]["session_ns"] > known["stats"]["run_ns"] > 0
+
+
 def test_every_version_has_some() -> None:
     """Of the kinds that there are: complete, killed, recovered; and small."""
     assert [each.name for each in VERSIONS] == [f"v{n}" for n in range(1, VERSION + 1)]

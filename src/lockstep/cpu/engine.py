@@ -62,6 +62,8 @@ class Cpu:
         self._ram = ram
         self._bus = bus
         self._engine = engine
+        self._device_accesses = 0
+        self._exits = dict.fromkeys(Exit, 0)
         ram.follow(engine)
 
     @property
@@ -109,11 +111,23 @@ class Cpu:
         if action == STOPPED:
             # A request that comes before this line is answered by this very return.
             block.stop = 0
-        return Exit(action)
+        exit = Exit(action)
+        self._exits[exit] += 1
+        return exit
+
+    def stats(self) -> dict[str, int]:
+        """What was done so far, in numbers. A run of no instruction is one, too."""
+        return {
+            "instructions": self.icount,
+            "device_accesses": self._device_accesses,
+            "runs": sum(self._exits.values()),
+            **{f"exits_{exit.name.lower()}": count for exit, count in self._exits.items()},
+        }
 
     def _access_device(self) -> None:
         """Do what the instruction under way asked for; the engine then finishes it."""
         block = self._block
+        self._device_accesses += 1
         try:
             if block.mmio_write:
                 value = block.mmio_value & ((1 << 8 * block.mmio_size) - 1)

@@ -17,7 +17,7 @@ from lockstep.det.instant import Icount
 from lockstep.det.world import Arrival
 
 VERSION: Final = 1
-REVISION: Final = 2
+REVISION: Final = 3
 """Of what VERSION has: raised with every field that is appended and every kind that is added."""
 FIRST_SKIPPABLE: Final = 128
 LOCATOR_BYTES: Final = 4
@@ -25,6 +25,8 @@ LOCATOR_BYTES: Final = 4
 
 
 Uint64 = Annotated[int, msgspec.Meta(ge=0)]  # MessagePack itself ends at 2**64 - 1
+Number = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | float
+"""Of JSON, which has no end to its integers; but to divide one by another has."""
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True):
@@ -273,6 +275,8 @@ class Ending(msgspec.Struct, frozen=True):
     chain: int | None = None
     locks: tuple[LockCounts, ...] = ()
     """How the two threads waited for each other."""
+    stats: dict[str, Number] = {}
+    """Where the time went: whatever was counted, by name."""
 
 
 def _show(value: object) -> str:

@@ -157,7 +157,12 @@ class LogWriter:
             self.close()
 
     def finish(
-        self, now: Icount, duration_s: float, reason: str, locks: tuple[LockCounts, ...] = ()
+        self,
+        now: Icount,
+        duration_s: float,
+        reason: str,
+        locks: tuple[LockCounts, ...] = (),
+        stats: Mapping[str, int | float] | None = None,
     ) -> None:
         """Commit the rest, mark the recording complete and make it one plain file."""
         self.flush(now)
@@ -169,6 +174,7 @@ class LogWriter:
             outputs=self.outputs(),
             chain=self._chain.value,
             locks=locks,
+            stats=dict(stats or {}),
         )
         merged = self._merge(ending)
         if not merged:

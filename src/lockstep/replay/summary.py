@@ -32,6 +32,7 @@ class Summary(msgspec.Struct, frozen=True):
     final_digest: str | None
     ended_by: str | None
     locks: tuple[LockCounts, ...]
+    stats: dict[str, int | float]
     manifest: Manifest
     embedded: dict[str, bool]
 
@@ -79,6 +80,7 @@ def summarize(log: LogReader) -> Summary:
         final_digest=final,
         ended_by=ending.reason if ending else None,
         locks=ending.locks if ending else (),
+        stats=ending.stats if ending else {},
         manifest=manifest,
         embedded={image.sha256: image.sha256 in embedded for image in manifest.images},
     )

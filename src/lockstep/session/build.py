@@ -92,7 +92,7 @@ def live(
         idle: Idle = SkipIdle(outside) if config.idle == "skip" else RealIdle(outside, monotonic_ns)
         if recording is None:
             computer = _build(board, config, outside, locks, instants, regions)
-            yield Session(computer, idle, console, outside.post)
+            yield Session(computer, idle, console, outside.post, counted=_counts(computer, regions))
             return
         manifest = _manifest(config, images, digest_every)
         embedded = {image.sha256: image.data for image in images} if embed else {}
@@ -105,7 +105,8 @@ def live(
                 if log.tick(now, host_ns):
                     session.request(b"log-full")
 
-            session = Session(computer, idle, console, outside.post, tick=tick)
+            counted = computer.cpu.stats
+            session = Session(computer, idle, console, outside.post, tick=tick, counted=counted)
             log.when_heavy(session.ring)
             yield session
             finished(session)
@@ -142,7 +143,16 @@ def replayed(
         idle = ReplayIdle(world, skip=config.idle == "skip")
         pace = Pace(config.shift) if realtime else None
         until = end if until is None else min(until, end)
-        session = Session(computer, idle, console, None, until=until, pace=pace, tick=progress)
+        session = Session(
+            computer,
+            idle,
+            console,
+            None,
+            until=until,
+            pace=pace,
+            tick=progress,
+            counted=_counts(computer, regions),
+        )
         try:
             with _watched(session, world, instants, realtime=realtime):
                 yield session
@@ -218,6 +228,7 @@ def _log(
                 (monotonic_ns() - started) / 1e9,
                 outcome.reason,
                 locks.counts(),
+                session.stats(),
             )
 
     try:
@@ -260,6 +271,11 @@ def _build(
         probe.machine = machine
     world.checkpoint("machine-init", Icount(cpu.icount), machine.digests)
     return Computer(machine, cpu, world, locks)
+
+
+def _counts(computer: Computer, regions: Supply | None) -> Callable[[], dict[str, int]]:
+    """What is counted while it runs."""
+    return lambda: computer.cpu.stats() | ({} if regions is None else regions.stats())
 
 
 def _tell(message: str) -> None:

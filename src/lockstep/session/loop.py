@@ -6,7 +6,7 @@ until the vCPU thread is between two periods.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Final
 
@@ -28,13 +28,17 @@ _BEAT_NS: Final = 200_000_000
 _DIGESTION_NS: Final = 20_000_000
 """How soon to look again whether the guest has read its input."""
 
+Stats = Mapping[str, int | float]
+"""What was counted, by name; a time is in nanoseconds and its name ends with _ns."""
+
 
 class Session:
     """A machine and its world, run by two threads. States: built (the thread that built it holds
     both locks), running, over.
 
     `post` takes what the outside does to the machine, or is None where the outside is a log. `tick`
-    is told the instant and the host's time a few times a second, under the replay mutex.
+    is told the instant and the host's time a few times a second, under the replay mutex. `counted`
+    says what others counted, for `stats`.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Session:
         pace: Pace | None = None,
         tick: Callable[[Icount, int], None] | None = None,
         clock: Clock = monotonic_ns,
+        counted: Callable[[], Stats] = dict,
     ) -> None:
         self._machine, self._cpu, _, self._locks = computer
         self._idle = idle
@@ -55,10 +60,12 @@ class Session:
         self._post_arrival = post
         self._tick = tick
         self._clock = clock
+        self._counted = counted
+        self._began_ns = self._took_ns = 0
         self._poller = Poller()
         self.mailbox = Mailbox(self._poller.ring, computer.locks)
         self._signals = StopSignals(self._poller.ring)
-        self._vcpu = VCpu(computer, self._poller.ring, until, pace, self._congested)
+        self._vcpu = VCpu(computer, self._poller.ring, until, pace, self._congested, clock)
         console.hold_with(computer.cpu.request_stop)
         self._posted = False
         self._hungry = True
@@ -74,6 +81,7 @@ class Session:
         if not self._locks.big.held():
             self._locks.adopt()
         self.mailbox.server = threading.current_thread()
+        self._began_ns = self._clock()
         with ExitStack() as stack:
             stack.callback(self._poller.close)
             stack.callback(self._rest)
@@ -94,6 +102,11 @@ class Session:
         """How it ended; asked when it has."""
         assert self._vcpu.outcome is not None, "the session is not over"
         return self._vcpu.outcome
+
+    def stats(self) -> dict[str, int | float]:
+        """Where the time went; asked when it is over."""
+        times = {"run_ns": self._vcpu.run_ns, "idle_ns": self._vcpu.idle_ns}
+        return {"session_ns": self._took_ns, **times, **self._counted()}
 
     def hand_over(self, thread: threading.Thread) -> None:
         """Let another thread than the one that built the session run it."""
@@ -225,6 +238,7 @@ class Session:
         self._locks.big.release_if_held()
         self._locks.replay.release_if_held()
         self._vcpu.stop()
+        self._took_ns = self._clock() - self._began_ns
 
 
 def _sooner(timeout_ns: int | None, other_ns: int) -> int:

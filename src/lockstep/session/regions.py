@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from lockstep.host.codestore import CodeStore
+from lockstep.host.clock import monotonic_ns
 from lockstep.host.helper import Helper, HelperDied
+from lockstep.session.codecache import open_store
 
 if TYPE_CHECKING:
     from lockstep.cpu.native.objects import Interpreter
@@ -21,13 +21,14 @@ _SMITH: Final = "lockstep.session.smith"
 class Supply:
     """Regions from a store, or else from a process that compiles them while the guest goes on."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self) -> None:
         from lockstep.cpu.native.regions.service import Geometric
 
         self.thresholds: Thresholds = Geometric()
-        self._store = CodeStore(path)
+        self._store = open_store()
         self._helper = Helper(_SMITH)
         self._workshop: Workshop | None = None
+        self._compile_ns = 0
 
     def foundry(self, interpreter: Interpreter, ready: Callable[[], None]) -> Foundry:
         """Open the workshop."""
@@ -38,10 +39,18 @@ class Supply:
 
     def _compile(self, order: bytes) -> bytes | None:
         # Without a compiler the guest runs on, if slower.
+        began = monotonic_ns()
         try:
             return self._helper.ask(order)
         except HelperDied:
             return None
+        finally:
+            self._compile_ns += monotonic_ns() - began
+
+    def stats(self) -> dict[str, int]:
+        """What was made where, so far."""
+        made = {} if self._workshop is None else self._workshop.stats()
+        return made | {"compile_ns": self._compile_ns}
 
     def close(self) -> None:
         """End the compiler, whatever it is doing."""
@@ -57,9 +66,7 @@ def supply(engine: str) -> Iterator[Supply | None]:
     if engine != "auto":
         yield None
         return
-    from lockstep.cpu.native.objects import cache_directory
-
-    made = Supply(cache_directory().parent / "regions.sqlite")
+    made = Supply()
     try:
         yield made
     finally:

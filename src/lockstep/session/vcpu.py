@@ -18,6 +18,7 @@ from lockstep.det.instant import FOREVER, Icount
 from lockstep.det.locks import Locks
 from lockstep.det.world import Arrival, World
 from lockstep.errors import InternalError
+from lockstep.host.clock import Clock, monotonic_ns
 from lockstep.machine.device import Undeliverable
 from lockstep.machine.machine import Machine
 from lockstep.session.outcome import ENDINGS, POWER, WARP, Outcome, Reason
@@ -51,13 +52,17 @@ class VCpu:
         until: Icount = FOREVER,
         pace: Pace | None = None,
         congested: Callable[[], bool] = lambda: False,
+        clock: Clock = monotonic_ns,
     ) -> None:
         self._machine, self._cpu, self._world, self._locks = computer
         self._ring = ring
         self._until = until
         self._pace = pace
         self._congested = congested
+        self._clock = clock
         self.thread = threading.Thread(target=self._main, name="vCPU", daemon=True)
+        self.run_ns = self.idle_ns = 0
+        """How long harts ran, and how long all of them waited. Written by the thread alone."""
         # Guarded by the big lock.
         self.outcome: Outcome | None = None
         self.failure: BaseException | None = None
@@ -204,8 +209,15 @@ class VCpu:
                     if hold_s <= 0:
                         return True
                 self._settle()
-                self._turn.wait(hold_s)
+                self._wait(hold_s)
             return False
+
+    def _wait(self, hold_s: float | None) -> None:
+        """For something to change, at most so long. Under _turn."""
+        began = self._clock() if self._idle else None
+        self._turn.wait(hold_s)
+        if began is not None:
+            self.idle_ns += self._clock() - began
 
     def _settle(self) -> None:
         """Nothing is owed: this thread has its turn, or does not want one now. Under _turn."""
@@ -231,15 +243,21 @@ class VCpu:
             if until is None:
                 return
             start = self._cpu.icount
-            exit = self._cpu.run(until)
-            if exit is Exit.STOPPED and self._cpu.icount == start:
-                exit = self._cpu.run(min(until, Icount(start + _LEAST_STEP)))
+            exit = self._run(until)
             with self._locks.big:
                 if self._cpu.icount != start:
                     self._jumped_ns = 0
                 self._account(exit)
         if self._idle or self.over:
             self._ring()
+
+    def _run(self, until: Icount) -> Exit:
+        start, began = self._cpu.icount, self._clock()
+        exit = self._cpu.run(until)
+        if exit is Exit.STOPPED and self._cpu.icount == start:
+            exit = self._cpu.run(min(until, Icount(start + _LEAST_STEP)))
+        self.run_ns += self._clock() - began
+        return exit
 
     def _begin(self) -> Icount | None:
         """Do all that is due now. How far to run then; None if this was the end."""

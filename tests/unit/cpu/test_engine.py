@@ -72,6 +72,29 @@ def test_virtual_time_is_the_count_and_the_warps() -> None:
     assert bench.cpu.virtual_ns == 805
 
 
+def test_runs_and_device_accesses_are_counted(bench: Bench) -> None:
+    """By how the runs ended; an access that fails is one, too."""
+    bench.code.emit("lui", rd=T0, imm=DEVICE)
+    bench.code.emit("sw", rs1=T0, rs2=A0, imm=0)
+    bench.code.emit("lw", rd=A1, rs1=T0, imm=0)
+    bench.code.emit("wfi")
+    bench.start()
+    bench.cpu.harts[0].mie = MEIP
+    bench.cpu.run(1)
+    bench.cpu.run(2)
+    bench.cpu.request_stop()
+    bench.cpu.run(10)
+    bench.cpu.run(10)
+    assert bench.cpu.stats() == {
+        "instructions": bench.cpu.icount,
+        "device_accesses": 2,
+        "runs": 4,
+        "exits_done": 2,
+        "exits_idle": 1,
+        "exits_stopped": 1,
+    }
+
+
 # Illegal instructions and fetches.
 
 

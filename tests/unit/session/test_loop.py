@@ -50,6 +50,18 @@ def test_a_guest_runs_to_its_power_off_instruction():
     at_rest(rig)
 
 
+def test_a_session_tells_where_its_time_went():
+    """While harts ran, and while all of them waited; and what others counted."""
+    rig = live_rig({9_000: lambda m: m.wait(50_000_000), 12_000: lambda m: m.finish("poweroff")})
+    rig.machine.cpu.pace_s = 0.002
+    rig.run()
+    stats = rig.session.stats()
+    assert stats["run_ns"] > 10 * 2_000_000
+    assert stats["idle_ns"] > 40_000_000
+    assert stats["session_ns"] >= stats["run_ns"] + stats["idle_ns"]
+    assert stats["counted"] == 42
+
+
 def test_a_failing_guest_ends_with_status_1():
     """The test finisher's code is kept."""
     outcome = live_rig({500: lambda m: m.finish("fail", 7)}).run()

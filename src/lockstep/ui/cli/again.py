@@ -17,10 +17,11 @@ from lockstep.ui.cli.progress import progress
 
 
 class Replayed(NamedTuple):
-    """A replay, and its recording: whether that reaches to the machine's end, and how far it does
-    reach."""
+    """A replay, with what was counted, and its recording: whether that reaches to the machine's
+    end, and how far it does reach."""
 
     outcome: Outcome
+    stats: dict[str, int | float]
     ended: bool
     end: Icount
 
@@ -47,7 +48,7 @@ def run_again(
             symbols=symbols,
         ) as session,
     ):
-        return Replayed(session.run(), log.ended, log.end())
+        return Replayed(session.run(), session.stats(), log.ended, log.end())
 
 
 def verify_recording(

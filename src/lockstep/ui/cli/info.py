@@ -15,6 +15,7 @@ def info(
     locks: Annotated[
         bool, typer.Option("--locks", help="And how its threads waited for each other.")
     ] = False,
+    stats: Annotated[bool, typer.Option("--stats", help="And where its time went.")] = False,
 ) -> None:
     """Show what a recording holds."""
     from pathlib import Path
@@ -28,6 +29,14 @@ def info(
     typer.echo(plain(_text(recording, facts)))
     if locks:
         typer.echo(plain("\n".join(_waits(facts["locks"]))))
+    if stats:
+        typer.echo(plain(_times(facts["stats"])))
+
+
+def _times(stats: dict[str, Any]) -> str:
+    from lockstep.ui.cli.stats import table
+
+    return table(stats) if stats else "stats: unknown, they are written when a recording ends"
 
 
 def _waits(locks: list[dict[str, Any]]) -> list[str]:

@@ -8,6 +8,7 @@ from lockstep.host.terminal import is_terminal
 from lockstep.session.build import live
 from lockstep.session.config import MachineConfig, parse_size
 from lockstep.session.console import Console, say
+from lockstep.ui.cli.stats import table
 
 _KEYS = "Ctrl-A x quits, Ctrl-A h shows the other keys, Ctrl-C ends the session\n"
 
@@ -20,8 +21,9 @@ def start(
     digest_every: int = 0,
     max_log: str | None = None,
     embed: bool = False,
+    stats: bool = False,
 ) -> int:
-    """Run it to its end; the exit status."""
+    """Run it to its end; the exit status. `stats`: say where the time went."""
     if digest_every < 0:
         raise UsageError(f"--digest-every {digest_every} is not possible", remedy="0 means none")
     limit = None if max_log is None else parse_size(max_log, "--max-log")
@@ -40,9 +42,12 @@ def start(
             if interactive:
                 say(_KEYS)
             outcome = session.run()
+            counted = session.stats()
     finally:
         far_end.close()
     say(f"lockstep: {outcome.describe()}\n")
+    if stats:
+        say(table(counted) + "\n")
     if recording is None:
         check_written(far_end, "Free some space where it goes, or send it somewhere else.")
     else:

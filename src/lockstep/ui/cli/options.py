@@ -47,6 +47,7 @@ Symbols = Annotated[
     str | None,
     typer.Option(metavar="ELF", help="Names functions in reports, from such as a vmlinux."),
 ]
+Stats = Annotated[bool, typer.Option("--stats", help="Say in the end where the time went.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 

@@ -21,6 +21,7 @@ def record(
     engine: o.Engine = "auto",
     seed: o.Seed = None,
     digest_every: o.DigestEvery = DIGEST_EVERY,
+    stats: o.Stats = False,
     paranoid: o.Paranoid = False,
     max_log: o.MaxLog = None,
     pack: o.Pack = False,
@@ -51,5 +52,6 @@ def record(
             digest_every=digest_every,
             max_log=max_log,
             embed=pack,
+            stats=stats,
         )
     )

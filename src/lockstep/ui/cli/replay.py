@@ -14,18 +14,20 @@ def replay(
     ] = None,
     realtime: Annotated[bool, typer.Option("--realtime", help="No faster than it was.")] = False,
     symbols: o.Symbols = None,
+    stats: o.Stats = False,
 ) -> None:
     """Replay a recording, console included. Succeeds only if all of it came out the same."""
     from lockstep.host.serial import check_written, output_only
     from lockstep.session.console import say
     from lockstep.session.symbols import read_symbols
     from lockstep.ui.cli.again import run_again
+    from lockstep.ui.cli.stats import table
 
     if until is not None and until < 0:
         raise typer.BadParameter("must not be negative", param_hint="--until")
     names = read_symbols(symbols)
     far_end = output_only()
-    outcome, ended, end = run_again(
+    outcome, counted, ended, end = run_again(
         recording, far_end, until=until, realtime=realtime, symbols=names
     )
     if ended or outcome.instructions < end:
@@ -34,5 +36,7 @@ def replay(
         say(f"lockstep: the recording was cut off, and is good up to instruction {end:,}\n")
     if not outcome.given_up:
         say("lockstep: everything up to there is as it was recorded\n")
+    if stats:
+        say(table(counted) + "\n")
     check_written(far_end, "Free some space where it goes, or send it somewhere else.")
     raise typer.Exit(outcome.exit_status if outcome.given_up else 0)

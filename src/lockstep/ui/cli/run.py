@@ -20,6 +20,7 @@ def run(
     engine: o.Engine = "auto",
     seed: o.Seed = None,
     digest_every: o.DigestEvery = DIGEST_EVERY,
+    stats: o.Stats = False,
 ) -> None:
     """Run a machine and record nothing; so there are no digests either."""
     from lockstep.ui.cli.machine import start
@@ -37,4 +38,4 @@ def run(
         engine=engine,
         seed=seed,
     )
-    raise typer.Exit(start(config, serial))
+    raise typer.Exit(start(config, serial, stats=stats))

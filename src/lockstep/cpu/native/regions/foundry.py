@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 from typing import Final, Protocol
@@ -101,7 +102,7 @@ class Workshop:
         self._guard = threading.Condition()
         self._covered: dict[bytes, set[int]] = {}  # by key
         self._waiting: dict[bytes, Hot] = {}
-        self._linked_bytes = 0
+        self._counts = Counter(compiled_pages=0, compiled_bytes=0, cache_hits=0, cache_misses=0)
         self._closed = False
         self._threads = [
             threading.Thread(target=work, name=name, daemon=True)
@@ -119,6 +120,10 @@ class Workshop:
         """What was made since the last call."""
         while not self._done.empty():
             yield self._done.get()
+
+    def stats(self) -> dict[str, int]:
+        """How many pages came from where; `compiled_bytes` is all the code that was linked."""
+        return dict(self._counts)
 
     def close(self) -> None:
         """End both threads. The smith must be gone, or will answer soon."""
@@ -138,7 +143,9 @@ class Workshop:
                 if new:
                     self._covered[key] = set()
             if new:
-                for part in self._store.get(key):
+                parts = self._store.get(key)
+                self._counts["cache_hits" if parts else "cache_misses"] += 1
+                for part in parts:
                     self._deliver(hot, key, part)
             with self._guard:
                 if sum(_heat(hot)) >= LEAST:
@@ -155,13 +162,14 @@ class Workshop:
             if made is None:
                 return
             if self._deliver(hot, key, made):
+                self._counts["compiled_pages"] += 1
                 with self._guard:
                     self._store.put(key, made)
 
     def _hottest(self) -> tuple[bytes, Hot] | None:
         with self._guard:
             self._guard.wait_for(lambda: self._waiting or self._closed)
-            if self._closed or self._linked_bytes > MOST_BYTES:
+            if self._closed or self._counts["compiled_bytes"] > MOST_BYTES:
                 return None
             key = max(self._waiting, key=lambda key: sum(_heat(self._waiting[key])))
             return key, self._waiting.pop(key)
@@ -178,7 +186,7 @@ class Workshop:
         with self._guard:
             part = self._linkage.part(hot, product)
             self._covered[key] |= set(product.covered)
-            self._linked_bytes += len(product.object)
+            self._counts["compiled_bytes"] += len(product.object)
         self._done.put(part)
         self._ready()
         return True
