@@ -53,6 +53,9 @@ class Engine(Follower, Protocol):
     def attend(self) -> None:
         """Do what ATTENTION was asked for. Nothing of it may show."""
 
+    def stats(self) -> dict[str, int]:
+        """What it counted so far."""
+
 
 class Cpu:
     """All harts. One thread runs them; only `request_stop` may be called from others meanwhile."""
@@ -122,6 +125,7 @@ class Cpu:
             "device_accesses": self._device_accesses,
             "runs": sum(self._exits.values()),
             **{f"exits_{exit.name.lower()}": count for exit, count in self._exits.items()},
+            **self._engine.stats(),
         }
 
     def _access_device(self) -> None:

@@ -67,7 +67,10 @@ PRIVATE_FIELDS: Final[dict[str, str]] = {
     "contexts_used": "bit set of TLB contexts filled since the last flush",
     "stopped_at": "host address of the decoded entry before which the last slice ended, or 0",
     "in_regions": "instructions done by regions",
-    "region_runs": "how often a region was entered",
+    "left_short": "regions left because the budget did not last for a block",
+    "left_hard": "regions left before an instruction that is the interpreter's",
+    "left_near": "regions left for code of the same page",
+    "left_far": "regions left for another page, or by a computed jump",
     "scratch_word": "instruction word of the scratch page's entry",
 }
 

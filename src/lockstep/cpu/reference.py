@@ -80,6 +80,10 @@ class ReferenceEngine:
     def attend(self) -> None:
         """This engine asks for nothing."""
 
+    def stats(self) -> dict[str, int]:
+        """Nor does it count."""
+        return {}
+
     def flush(self) -> None:
         """Forget every cached translation."""
         self._cluster.flush()

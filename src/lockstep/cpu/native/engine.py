@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from lockstep.cpu.memory import Ram
 from lockstep.cpu.native.objects import Interpreter, Notify, load
 from lockstep.cpu.native.regions.foundry import AtOnce
 from lockstep.cpu.native.regions.service import Foundry, Geometric, Regions, Thresholds
 from lockstep.cpu.state import ClusterBlock
+
+_LEFT: Final = ("left_short", "left_hard", "left_near", "left_far")
 
 
 class RegionSupply(Protocol):
@@ -44,6 +46,10 @@ class NativeEngine:
     def attend(self) -> None:
         """The interpreter alone asks for nothing."""
 
+    def stats(self) -> dict[str, int]:
+        """Nor does it count."""
+        return {}
+
     def flush(self) -> None:
         """Forget every cached translation (write permissions with them)."""
         self._flush(self._cluster)
@@ -60,6 +66,7 @@ class RegionEngine(NativeEngine):
         self, block: ClusterBlock, ram: Ram, notify: Notify, supply: RegionSupply | None
     ) -> None:
         super().__init__(block, notify)
+        self._block = block
         install = self._export("lockstep_install_region", 3)
 
         def install_at(paddr: int, code: int, lines: int) -> None:
@@ -75,6 +82,13 @@ class RegionEngine(NativeEngine):
     def attend(self) -> None:
         """Order regions, or put them in place."""
         self.regions.attend()
+
+    def stats(self) -> dict[str, int]:
+        """What regions did, why they were left, and how many pages they are for."""
+        harts = self._block.members
+        counted = {f"regions_{name}": sum(getattr(h, name) for h in harts) for name in _LEFT}
+        done = sum(hart.in_regions for hart in harts)
+        return {"instructions_in_regions": done, **counted, **self.regions.stats()}
 
 
 class _AtOnceSupply:

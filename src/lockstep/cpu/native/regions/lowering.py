@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from llvmlite import ir
 
-from lockstep.cpu.layout import ENTRY_BYTES, PAGE
+from lockstep.cpu.layout import ENTRY_BYTES, HART_OFFSET, PAGE
 from lockstep.cpu.native.functions import HANDLER_TYPE, NativeModule
 from lockstep.cpu.native.instruction import handler_name
 from lockstep.cpu.native.lower import LoweringError
@@ -87,6 +87,7 @@ class Region(Threaded):
         self._exit_entry = builder.alloca(PTR)
         self._exit_handler = builder.alloca(PTR)  # null: the entry's
         self._exit_pc = builder.alloca(I64)
+        self._exit_reason = builder.alloca(I64)  # offset of a counter
         builder.store(self.left, self._budget)
         self._near, self._far = self._block(), self._block()
         self._starts = {at: self._block() for at in shape.blocks}
@@ -115,7 +116,7 @@ class Region(Threaded):
     def _entry_at(self, at: int) -> Any:
         return self.builder.gep(self._page_entry, [I64(at * _SCALE)], source_etype=I8)
 
-    def _stop_at(self, at: int, left: Any) -> None:
+    def _stop_at(self, at: int, left: Any, reason: str) -> None:
         """End this path: the instruction at `at` of this page is the next, with `left` to go."""
         handler: Any = ir.Constant(PTR, None)
         if at in self._shape.entries:
@@ -125,25 +126,27 @@ class Region(Threaded):
         builder.store(self._entry_at(at), self._exit_entry)
         builder.store(handler, self._exit_handler)
         builder.store(left, self._budget)
+        builder.store(I64(HART_OFFSET[reason]), self._exit_reason)
         builder.branch(self._near)
 
     def _handler_name(self, step: Step) -> str:
         far = step.target is not None and not 0 <= step.target < PAGE
         return handler_name(step.insn, far=far)
 
-    def _account(self) -> Any:
+    def _account(self, reason: Any) -> Any:
         """Count what was done here; returns the budget left."""
-        left = self.builder.load(self._budget)
-        done = self.word(self.builder.sub(self.left, left))
-        hart = self.hart
+        builder, hart = self.builder, self.hart
+        left = builder.load(self._budget)
+        done = self.word(builder.sub(self.left, left))
         hart.in_regions = hart.in_regions + done
-        hart.region_runs = hart.region_runs + 1
+        counter = builder.gep(self.hart_pointer, [reason], source_etype=I8)
+        builder.store(builder.add(builder.load(counter, typ=I64), I64(1)), counter)
         return left
 
     def _leave_near(self) -> None:
         builder = self.builder
         builder.position_at_end(self._near)
-        left = self._account()
+        left = self._account(builder.load(self._exit_reason))
         entry = builder.load(self._exit_entry)
         named = builder.load(self._exit_handler)
         kind = HANDLER_TYPE.as_pointer()
@@ -156,7 +159,7 @@ class Region(Threaded):
 
     def _leave_far(self) -> None:
         self.builder.position_at_end(self._far)
-        left = self._account()
+        left = self._account(I64(HART_OFFSET["left_far"]))
         self.go_to(self.word(self.builder.load(self._exit_pc)), left)
 
     # Blocks.
@@ -168,7 +171,7 @@ class Region(Threaded):
         enough = builder.icmp_unsigned(">=", left, I64(len(block)))
         builder.cbranch(enough, begin, short).set_weights(_LIKELY)
         builder.position_at_end(short)
-        self._stop_at(at, left)
+        self._stop_at(at, left, "left_short")
         builder.position_at_end(begin)
         self._rest = builder.sub(left, I64(len(block)))
         builder.store(self._rest, self._budget)
@@ -209,7 +212,7 @@ class Region(Threaded):
         if at in self._starts:
             self.builder.branch(self._starts[at])
         elif 0 <= at < PAGE:
-            self._stop_at(at, self._rest)
+            self._stop_at(at, self._rest, "left_near")
         else:
             self._go_far(self._page_pc + at)
 
@@ -262,7 +265,7 @@ class Region(Threaded):
         if self._effect:
             self.refuse()
         left = self.builder.add(self._rest, I64(self._unspent))
-        self._stop_at(self._step.at, left)
+        self._stop_at(self._step.at, left, "left_hard")
         self.dead = True
 
     def note_effect(self) -> None:

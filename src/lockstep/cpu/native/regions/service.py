@@ -6,6 +6,7 @@ does, so when it is put in place is of no consequence.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple, Protocol
 
@@ -104,7 +105,7 @@ class Regions:
         self._when = when
         self._pool = memoryview(ram.pool).cast("Q")
         self._heat = memoryview(ram.heat)
-        self.ordered = self.installed = self.dropped = 0
+        self._counts = Counter(orders=0, in_place=0, out_of_date=0)
         block.heat_least = when.first()
 
     def attend(self) -> None:
@@ -115,6 +116,10 @@ class Regions:
         for part in self._foundry.finished():
             self._put_in_place(part)
 
+    def stats(self) -> dict[str, int]:
+        """Pages for which regions were ordered, came to be in place, or came too late."""
+        return {f"regions_{name}": count for name, count in self._counts.items()}
+
     def _order(self, page: int) -> None:
         record = self._heat[page * HEAT_BYTES : (page + 1) * HEAT_BYTES]
         totals = record[HEAT_TOTAL_AT:].cast("Q")
@@ -123,7 +128,7 @@ class Regions:
             NEVER_HOT if restless else self._when.next(totals[0])
         )
         if not restless:
-            self.ordered += 1
+            self._counts["orders"] += 1
             self._foundry.order(
                 Hot(page, self._code(page), self._handlers(page), bytes(record[:HEAT_TOTAL_AT]))
             )
@@ -146,9 +151,9 @@ class Regions:
         )
         # Without decoded code on the page nobody would notice a store to it.
         if not (same and self._ram.flags[part.page] & CODE):
-            self.dropped += 1
+            self._counts["out_of_date"] += 1
             return
-        self.installed += 1
+        self._counts["in_place"] += 1
         base = self._ram.base + part.page * PAGE
         lines = part.lines
         for at, address in part.entries.items():
