@@ -48,21 +48,30 @@ def integer_cases(one: Insn, operands: Iterable[Operands], **fixed: int) -> Iter
         yield Case(code, x=x, window=_EMPTY)
 
 
-def float_cases(one: Insn, operands: Iterable[Operands], **fixed: int) -> Iterator[Case]:
-    """An operation with a floating-point register: each result and its flags are two slots."""
+def float_cases(
+    one: Insn, operands: Iterable[Operands], *, accrued: int = 0, **fixed: int
+) -> Iterator[Case]:
+    """An operation with a floating-point register: each result and its flags are two slots.
+
+    Each finds the flags `accrued` set.
+    """
     taken = tuple(name for name in SOURCES if name in _operands(one))
     room = min(_SLOTS // 2, 28 // len(taken))
     for some in chunks(operands, room):
-        code, names = _float_code(one, taken, len(some), tuple(fixed.items()))
+        code, names = _float_code(one, taken, len(some), accrued, tuple(fixed.items()))
         x, f = {_POINTER: Window(0)}, {}
         for (kind, register), value in zip(names, (v for vs in some for v in vs), strict=True):
             (f if kind == "f" else x)[register] = value
-        yield Case(code, x=x, f=f, window=_EMPTY, fcsr=fixed.get("frm", 0) << 5)
+        yield Case(code, x=x, f=f, window=_EMPTY, fcsr=fixed.get("frm", 0) << 5 | accrued)
 
 
 @cache
 def _float_code(
-    one: Insn, taken: Sequence[str], count: int, fixed: tuple[tuple[str, int], ...]
+    one: Insn,
+    taken: Sequence[str],
+    count: int,
+    accrued: int,
+    fixed: tuple[tuple[str, int], ...],
 ) -> tuple[list[int], list[tuple[str, int]]]:
     """The code for `count` operations, and where it wants the operands of all of them."""
     code: list[int] = []
@@ -76,7 +85,7 @@ def _float_code(
         code += [
             assemble(one, chosen),
             _at(store, 16 * number),
-            encode("csrrw", rd=_FLAGS, csr=CSR_NUMBERS["fflags"]),
+            encode("csrrwi", rd=_FLAGS, csr=CSR_NUMBERS["fflags"], zimm=accrued),
             encode("sd", rs1=_POINTER, rs2=_FLAGS, imm=16 * number + 8),
         ]
     return code, names

@@ -40,6 +40,34 @@ def near_one(dice: Dice, width: int, exponent_bits: int) -> int:
     return dice.below(2) << width - 1 | exponent << mantissa | dice.below(16) << mantissa - 4 | some
 
 
+def telling(dice: Dice, width: int, exponent_bits: int) -> int:
+    """A number that makes results exact, or just not, or that is near the ends of the range."""
+    mantissa = width - 1 - exponent_bits
+    bias, top = (1 << exponent_bits - 1) - 1, (1 << exponent_bits) - 1
+    few = dice.below(16) << dice.below(mantissa + 1)
+    fraction = dice.pick((few, few, -1 - dice.below(4), dice.below(1 << mantissa)))
+    exponent = dice.pick((
+        dice.between(bias - 3, bias + 3),
+        dice.between(bias - 3, bias + 3),
+        dice.between(bias - mantissa - 4, bias + mantissa + 4),
+        dice.between(bias // 2 - mantissa, bias // 2 + 4),
+        dice.below(2 * mantissa + 10),
+        dice.between(top - 5, top),
+        dice.pick((0, 0, top, dice.below(top + 1))),
+    ))  # fmt: skip
+    if dice.once_in(16):
+        exponent = fraction = 0
+    return dice.below(2) << width - 1 | exponent << mantissa | fraction % (1 << mantissa)
+
+
+def related(dice: Dice, width: int, exponent_bits: int, count: int) -> list[int]:
+    """Several, of which the last may be the first with a bit changed, most often the sign."""
+    found = [telling(dice, width, exponent_bits) for _ in range(count)]
+    if dice.once_in(8):
+        found[-1] = found[0] ^ dice.pick((1 << width - 1, 1 << width - 1, 0, 1))
+    return found
+
+
 def single(dice: Dice) -> int:
     """Bits of a single-precision number."""
     kind = dice.below(4)

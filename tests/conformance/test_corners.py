@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from random import Random
 
 import pytest
 
@@ -11,7 +12,9 @@ from conformance import floats
 from conformance.cases import Case
 from conformance.compare import agree
 from conformance.corners import INTEGERS, SOURCES, float_cases, integer_cases, takes
+from conformance.dice import Dice
 from conformance.steps import floating
+from lockstep.isa.softfloat import NX, RNE, RTZ
 from lockstep.isa.table import Insn, table
 
 INTEGER_EXTENSIONS = ("RV64I", "M", "Zba", "Zbb", "Zbs")
@@ -19,6 +22,7 @@ DYNAMIC, MODES = 7, range(5)
 BOXED = [floats.BOX | number for number in floats.SINGLES]
 # For operations of three operands: what is left when the more alike are left out.
 FEW = 18
+TELLING = 1_000
 
 
 def formats(one: Insn) -> list[str]:
@@ -88,3 +92,26 @@ def test_float_operations(name: str) -> None:
     """All corner operands (of three: a selection), rounding modes, results and flags."""
     cases = [case for one in float_operations() if one.name == name for case in cases_of(one)]
     agree(cases, reference=200)
+
+
+def telling_operands(dice: Dice, one: Insn) -> tuple[int, ...]:
+    taken = [o.name for o in one.encoding.operands if o.name in SOURCES]
+    if taken[0] not in floating(one):
+        return (dice.word(),)
+    if formats(one) == ["d"]:
+        return tuple(floats.related(dice, 64, 11, len(taken)))
+    return tuple(floats.BOX | single for single in floats.related(dice, 32, 8, len(taken)))
+
+
+@pytest.mark.parametrize("name", sorted({one.name for one in float_operations()}))
+def test_float_operations_at_the_edge_of_exactness(name: str) -> None:
+    """Numbers of which it is hard to tell whether a result is exact, with NX set before and not."""
+    random = Random(name)
+    dice = Dice(lambda _: random.randbytes(32))
+    often = ({}, {"rm": RNE}, {"rm": RTZ}, {"rm": DYNAMIC, "frm": RNE})
+    cases: list[Case] = []
+    for one in (one for one in float_operations() if one.name == name):
+        for mode, accrued in product([mode for mode in modes(one) if mode in often], (0, NX)):
+            operands = [telling_operands(dice, one) for _ in range(TELLING)]
+            cases += float_cases(one, operands, accrued=accrued, **mode)
+    agree(cases, reference=100)
