@@ -26,6 +26,7 @@ from lockstep.cpu.layout import (
     X_OFFSET,
 )
 from lockstep.cpu.native import tlb
+from lockstep.cpu.native.hostfloat import quick_version
 from lockstep.cpu.native.words import I8, I64, PTR, VOID, NativeBool, NativeWord
 from lockstep.cpu.schedule import TICK_NS
 from lockstep.isa.pmp import decide
@@ -334,7 +335,14 @@ class NativeHart(Block):
     def invoke(self, function: Any, args: tuple[Any, ...], outlined: bool) -> Any:
         if function is _decide:
             return _tlb.decide_memoised(self, *args)
-        return super().invoke(function, args, outlined)
+        quick = quick_version(function)
+        slow = super().invoke
+        if quick is None:
+            return slow(function, args, outlined)
+        sure, result, flags = quick(self, *args)
+        return self.lowering.either_way(
+            sure, lambda: (result, flags), lambda: slow(function, args, outlined)
+        )
 
     def decide_anew(self, *args: Any) -> Any:
         """PMP's answer as isa/pmp gives it."""
