@@ -34,7 +34,7 @@ def compile_regions(order: Order) -> Product:
         except Foreign as found:
             _foreign.add(found.name)
             continue
-        return _product(module, made)
+        return _product(module, made, order.code)
 
 
 def _module(made: list[Shape]) -> NativeModule:
@@ -48,7 +48,7 @@ def _name(number: int) -> str:
     return f"region{number}"
 
 
-def _product(module: NativeModule, made: list[Shape]) -> Product:
+def _product(module: NativeModule, made: list[Shape], page: bytes) -> Product:
     entries: dict[int, str] = {}
     for number, shape in enumerate(made):
         entries |= dict.fromkeys(shape.entries, _name(number))
@@ -59,6 +59,7 @@ def _product(module: NativeModule, made: list[Shape]) -> Product:
         entries=entries,
         imports=tuple(imports),
         covered=tuple(covered),
+        page=page,
     )
 
 

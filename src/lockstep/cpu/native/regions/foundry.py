@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from queue import SimpleQueue
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -52,14 +52,12 @@ class Linkage:
         executed = (2 * i for i, handler in enumerate(handlers) if handler not in self._bare)
         return Order(hot.code, tuple(executed), _heat(hot), tuple(sorted(covered)))
 
-    def part(self, hot: Hot, product: Product) -> Part:
-        """Link what it made. Not for two threads at once."""
+    def link(self, product: Product) -> dict[str, int]:
+        """The addresses of a product's regions by name. Not for two threads at once."""
         handlers = self._interpreter.handlers
         imports = {name: handlers[name] for name in product.imports}
         names = sorted(set(product.entries.values()))
-        addresses = self._interpreter.linker.link(product.object, names, imports)
-        entries = {at: addresses[name] for at, name in product.entries.items()}
-        return Part(hot.page, hot.code, product.covered, entries)
+        return self._interpreter.linker.link(product.object, names, imports)
 
 
 class AtOnce:
@@ -79,7 +77,7 @@ class AtOnce:
         product = self._compile(self._linkage.order(hot, covered))
         if product.entries:
             covered |= set(product.covered)
-            self._done.append(self._linkage.part(hot, product))
+            self._done.append(part_for(hot, product, self._linkage.link(product)))
 
     def finished(self) -> Iterable[Part]:
         """What was made since the last call."""
@@ -87,8 +85,18 @@ class AtOnce:
         return done
 
 
+class _Linked(NamedTuple):
+    """A product in executable memory."""
+
+    product: Product
+    addresses: Mapping[str, int]
+
+
 class Workshop:
-    """A foundry with a store and a smith. `ready` is called, from a thread, when there is news."""
+    """A foundry with a store and a smith. `ready` is called, from a thread, when there is news.
+
+    A product is found by the lines of code that it covers: the rest of a page may be data.
+    """
 
     def __init__(
         self, interpreter: Interpreter, store: Store, smith: Smith, ready: Callable[[], None]
@@ -100,8 +108,11 @@ class Workshop:
         self._asked: SimpleQueue[Hot | None] = SimpleQueue()
         self._done: SimpleQueue[Part] = SimpleQueue()
         self._guard = threading.Condition()
-        self._covered: dict[bytes, set[int]] = {}  # by key
-        self._waiting: dict[bytes, Hot] = {}
+        # Guarded by _guard, as is the store.
+        self._names: dict[bytes, list[bytes]] = {}  # of products, by line
+        self._linked: dict[bytes, _Linked] = {}  # by name
+        self._waiting: dict[int, tuple[Hot, frozenset[int]]] = {}  # by page; with what is covered
+        self._under_way: int | None = None  # a page
         self._counts = Counter(compiled_pages=0, compiled_bytes=0, cache_hits=0, cache_misses=0)
         self._closed = False
         self._threads = [
@@ -137,64 +148,108 @@ class Workshop:
     # The librarian.
     def _look_up_all(self) -> None:
         while (hot := self._asked.get()) is not None:
-            key = _key(hot.code)
             with self._guard:
-                new = key not in self._covered
-                if new:
-                    self._covered[key] = set()
-            if new:
-                parts = self._store.get(key)
-                self._counts["cache_hits" if parts else "cache_misses"] += 1
-                for part in parts:
-                    self._deliver(hot, key, part)
-            with self._guard:
-                if sum(_heat(hot)) >= LEAST:
-                    self._waiting[key] = hot
-                    self._guard.notify_all()
+                self._look_up(hot)
+
+    def _look_up(self, hot: Hot) -> None:
+        covered: set[int] = set()
+        for linked in self._known(hot):
+            self._deliver(hot, linked)
+            covered |= set(linked.product.covered)
+        heat = _heat(hot)
+        open_lines = {line for line, samples in enumerate(heat) if samples} - _lines(covered)
+        self._counts["cache_misses" if open_lines else "cache_hits"] += 1
+        if open_lines and sum(heat) >= LEAST and hot.page != self._under_way:
+            self._waiting[hot.page] = hot, frozenset(covered)
+            self._guard.notify_all()
+
+    def _known(self, hot: Hot) -> list[_Linked]:
+        """What there is for the page's hot lines, and fits it."""
+        names: dict[bytes, None] = {}  # in order
+        for line, samples in enumerate(_heat(hot)):
+            if samples:
+                names |= dict.fromkeys(self._names_for(_line_key(hot.code, line)))
+        found = (self._product(name) for name in names)
+        return [each for each in found if each is not None and each.product.fits(hot.code)]
+
+    def _names_for(self, line: bytes) -> list[bytes]:
+        if line not in self._names:
+            self._names[line] = self._store.get(line)
+        return self._names[line]
+
+    def _product(self, name: bytes) -> _Linked | None:
+        if name not in self._linked:
+            for made in self._store.get(name):
+                self._link(name, made)
+        return self._linked.get(name)
 
     # The smith.
     def _compile_all(self) -> None:
         while (next_one := self._hottest()) is not None:
-            key, hot = next_one
-            with self._guard:
-                covered = frozenset(self._covered[key])
+            hot, covered = next_one
             made = self._smith(encode(self._linkage.order(hot, covered)))
             if made is None:
                 return
-            if self._deliver(hot, key, made):
-                self._counts["compiled_pages"] += 1
-                with self._guard:
-                    self._store.put(key, made)
+            with self._guard:
+                self._under_way = None
+                self._take(hot, made)
 
-    def _hottest(self) -> tuple[bytes, Hot] | None:
+    def _hottest(self) -> tuple[Hot, frozenset[int]] | None:
         with self._guard:
             self._guard.wait_for(lambda: self._waiting or self._closed)
             if self._closed or self._counts["compiled_bytes"] > MOST_BYTES:
                 return None
-            key = max(self._waiting, key=lambda key: sum(_heat(self._waiting[key])))
-            return key, self._waiting.pop(key)
+            page = max(self._waiting, key=lambda page: sum(_heat(self._waiting[page][0])))
+            self._under_way = page
+            return self._waiting.pop(page)
+
+    def _take(self, hot: Hot, made: bytes) -> None:
+        """Use a product, and keep it."""
+        name = hashlib.sha256(made).digest()
+        linked = self._link(name, made)
+        if linked is None:
+            return
+        self._counts["compiled_pages"] += 1
+        self._deliver(hot, linked)
+        self._store.put(name, made)
+        for line in _lines(linked.product.covered):
+            key = _line_key(hot.code, line)
+            self._names.setdefault(key, []).append(name)
+            self._store.put(key, name)
 
     # Both.
-    def _deliver(self, hot: Hot, key: bytes, made: bytes) -> bool:
-        """Link a product for a page and have it put in place. False: there is nothing in it."""
+    def _link(self, name: bytes, made: bytes) -> _Linked | None:
+        """Put a product into executable memory. None: there is nothing in it."""
         try:
             product = decode_product(made)
         except msgspec.DecodeError:
-            return False
+            return None
         if not product.entries:
-            return False
-        with self._guard:
-            part = self._linkage.part(hot, product)
-            self._covered[key] |= set(product.covered)
-            self._counts["compiled_bytes"] += len(product.object)
-        self._done.put(part)
+            return None
+        self._linked[name] = linked = _Linked(product, self._linkage.link(product))
+        self._counts["compiled_bytes"] += len(product.object)
+        return linked
+
+    def _deliver(self, hot: Hot, linked: _Linked) -> None:
+        self._done.put(part_for(hot, linked.product, linked.addresses))
         self._ready()
-        return True
+
+
+def part_for(hot: Hot, product: Product, addresses: Mapping[str, int]) -> Part:
+    """A product's regions for a page that it fits."""
+    entries = {at: addresses[name] for at, name in product.entries.items()}
+    return Part(hot.page, hot.code, product.covered, entries)
 
 
 def _heat(hot: Hot) -> tuple[int, ...]:
     return tuple(memoryview(hot.heat).cast("H")[: PAGE // HEAT_LINE].tolist())
 
 
-def _key(code: bytes) -> bytes:
-    return hashlib.sha256(version_key().encode() + code).digest()
+def _lines(covered: Iterable[int]) -> set[int]:
+    return {at // HEAT_LINE for at in covered}
+
+
+def _line_key(code: bytes, line: int) -> bytes:
+    """The name of a line of code in the store."""
+    content = code[line * HEAT_LINE : (line + 1) * HEAT_LINE]
+    return hashlib.sha256(b"%s %d " % (version_key().encode(), line) + content).digest()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 
@@ -29,10 +31,17 @@ class Product(msgspec.Struct, frozen=True, array_like=True):
     """The interpreter's handlers that it calls."""
     covered: tuple[int, ...]
     """Offsets of the instructions in it."""
+    page: bytes
+    """The page that it was made from."""
 
-    def fits(self, code: bytes, other: bytes) -> bool:
-        """Whether it does for the page `other` what it does for `code`, which it was made from."""
-        return code == other or all(code[at : at + 4] == other[at : at + 4] for at in self.covered)
+    def fits(self, code: bytes) -> bool:
+        """Whether it does the same for a page of that code."""
+        return same_code(self.page, code, self.covered)
+
+
+def same_code(one: bytes, other: bytes, covered: Iterable[int]) -> bool:
+    """Whether two pages have the same instructions at the offsets `covered`."""
+    return one == other or all(one[at : at + 4] == other[at : at + 4] for at in covered)
 
 
 _ORDERS = msgspec.msgpack.Decoder(Order)

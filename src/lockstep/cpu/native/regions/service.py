@@ -23,6 +23,7 @@ from lockstep.cpu.layout import (
     RESETS_OFFSET,
 )
 from lockstep.cpu.memory import Ram
+from lockstep.cpu.native.regions.messages import same_code
 from lockstep.cpu.native.tlb import WHOLE_RESETS
 from lockstep.cpu.state import ClusterBlock
 
@@ -132,6 +133,7 @@ class Regions:
             self._foundry.order(
                 Hot(page, self._code(page), self._handlers(page), bytes(record[:HEAT_TOTAL_AT]))
             )
+            record[:HEAT_TOTAL_AT] = bytes(HEAT_TOTAL_AT)
 
     def _word(self, page: int, offset: int) -> int:
         return int(self._pool[(page * DECODED_PAGE_BYTES + offset) // 8])
@@ -146,9 +148,7 @@ class Regions:
 
     def _put_in_place(self, part: Part) -> None:
         code = self._code(part.page)
-        same = code == part.code or all(
-            code[at : at + 4] == part.code[at : at + 4] for at in part.covered
-        )
+        same = same_code(part.code, code, part.covered)
         # Without decoded code on the page nobody would notice a store to it.
         if not (same and self._ram.flags[part.page] & CODE):
             self._counts["out_of_date"] += 1
