@@ -33,8 +33,8 @@ void main(uint64_t hart)
 {
     if (hart)
         return;
-    uint64_t sum = fib(31);
-    for (int i = 0; i < 40; i++)
+    uint64_t sum = fib(35);
+    for (int i = 0; i < 320; i++)
         sum = sum * 31 + ackermann(2, 200);
-    finish("callret", sum * 31 + dispatch(6000000));
+    finish("callret", sum * 31 + dispatch(48000000));
 }

@@ -2,8 +2,8 @@
 #include "bench.h"
 
 #define WORDS (1UL << 20)
-#define PASSES 12
-#define HOPS 6000000
+#define PASSES 24
+#define HOPS 12000000
 
 static uint64_t from[WORDS], to[WORDS];
 

@@ -7,7 +7,7 @@
 
 #define WINDOW 0x40000000UL
 #define PAGES 64
-#define ROUNDS 6000
+#define ROUNDS 15000
 #define CALLS 96
 
 #define PTE_V 0x01UL
@@ -37,7 +37,7 @@ static uint64_t faults, calls, sum;
 
 /* The user's side: its code and stack lie in the section that the linker script sets apart. */
 #define USER __attribute__((section(".user"), noinline, used))
-static uint64_t user_stack[512] __attribute__((section(".user_data"), aligned(16)));
+static uint64_t user_stack[512] __attribute__((section(".user_data"), aligned(4096)));
 
 USER static uint64_t call(uint64_t number, uint64_t a, uint64_t b)
 {

@@ -9,19 +9,21 @@ from lockstep.session import api
 
 from .conftest import built
 
-# Computed by QEMU 7.2: `-M virt -bios none -kernel guests/build/NAME.elf`.
+# Computed by QEMU: `-M virt -bios none -kernel guests/build/NAME.elf`; natively, too, but `syscall`.
 CHECKSUMS = {
-    "compute": "c4eeaae9227332e8",
-    "memory": "43b29c53503d897e",
-    "callret": "fff5d1b8a7f12da7",
-    "fp": "3067948917de77da",
-    "syscall": "7bfc8670000d3d71",
+    "compute": "96bd7e91ffc0c539",
+    "memory": "84550299ae2d8f15",
+    "callret": "8e315a6728508f38",
+    "fp": "1725c106228239e0",
+    "mix": "d1c1304d42b84333",
+    "records": "d3591acb86de08b6",
+    "syscall": "037b827000189599",
 }
 
 
 @pytest.mark.parametrize("name", CHECKSUMS)
 def test_a_benchmark_computes_what_qemu_computes(name: str) -> None:
-    """Hundreds of millions of instructions, page faults and floating point included."""
+    """Thousands of millions of instructions, page faults and floating point included."""
     done = api.run(kernel=str(built(name)), bios="none", memory=128 << 20)
     assert done.console.decode() == f"{name} {CHECKSUMS[name]}\r\n"
 
