@@ -22,7 +22,9 @@
 
 #define PAGE 4096UL
 #define PAGES 8
-#define WINDOW 0x40000000UL /* virtual pages that can be mapped anywhere */
+/* Virtual pages that can be mapped anywhere, from FIRST on: it meets no other page in a cache by its low bits. */
+#define FIRST 0xc5
+#define WINDOW (0x40000000UL + PAGE * FIRST)
 
 #define PTE_V 0x01UL
 #define PTE_R 0x02UL
@@ -380,9 +382,9 @@ void trap(uint64_t cause, uint64_t tval, uint64_t *frame)
     if (cause == ECALL_FROM_S) {
         csr_set(mstatus, 3UL << 11);
         frame[0] += 4;
-    } else if (cause == INSTRUCTION_PAGE_FAULT && (tval & -PAGE) == WINDOW && !(window[0][0] & PTE_X)) {
+    } else if (cause == INSTRUCTION_PAGE_FAULT && (tval & -PAGE) == WINDOW && !(window[0][FIRST] & PTE_X)) {
         refused++;
-        window[0][0] |= PTE_X;
+        window[0][FIRST] |= PTE_X;
         sfence_vma();
     } else {
         unexpected_trap(cause, tval, frame);
@@ -395,7 +397,7 @@ static uint64_t two_mappings(uint64_t rounds)
     loop *here = (loop *)WINDOW, *there = (loop *)(WINDOW + PAGE);
     uint64_t sum = 0;
     copy_loop(pages[2], 1);
-    window[0][0] = window[0][1] = LEAF(pages[2], RWX);
+    window[0][FIRST] = window[0][FIRST + 1] = LEAF(pages[2], RWX);
     become_supervisor();
     for (uint64_t i = 0; i < rounds / 64; i++) {
         ((volatile uint32_t *)there)[STEP] = add_step(step(i));
@@ -414,10 +416,10 @@ static uint64_t remapped_page(uint64_t rounds)
     uint64_t sum = 0;
     for (int i = 0; i < PAGES; i++)
         copy_loop(pages[i], i + 1);
-    window[0][0] = LEAF(pages[0], RWX);
+    window[0][FIRST] = LEAF(pages[0], RWX);
     become_supervisor();
     for (uint64_t i = 0; i < rounds / 64; i++) {
-        window[0][0] = LEAF(pages[i * i % PAGES], RWX);
+        window[0][FIRST] = LEAF(pages[i * i % PAGES], RWX);
         tables_written();
         sum = sum * 31 + run(length(i));
     }
@@ -431,12 +433,12 @@ static uint64_t refused_page(uint64_t rounds)
     loop *run = (loop *)WINDOW;
     uint64_t sum = 0;
     copy_loop(pages[3], 3);
-    window[0][0] = LEAF(pages[3], RWX);
+    window[0][FIRST] = LEAF(pages[3], RWX);
     refused = 0;
     become_supervisor();
     for (uint64_t i = 0; i < rounds / 64; i++) {
         if (i % 3 == 0) {
-            window[0][0] &= ~PTE_X;
+            window[0][FIRST] &= ~PTE_X;
             tables_written();
         }
         sum = sum * 31 + run(length(i)) + refused;
@@ -452,8 +454,8 @@ static uint64_t two_spaces(uint64_t rounds)
     uint64_t sum = 0;
     copy_loop(pages[4], 4);
     copy_loop(pages[5], 5);
-    window[0][0] = LEAF(pages[4], RWX);
-    window[1][0] = LEAF(pages[5], RWX);
+    window[0][FIRST] = LEAF(pages[4], RWX);
+    window[1][FIRST] = LEAF(pages[5], RWX);
     become_supervisor();
     for (uint64_t i = 0; i < rounds / 64; i++) {
         use_space(i & 1);
