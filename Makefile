@@ -29,7 +29,9 @@ check: $(READY) # Lint, type-check, and hold the floors to their contracts.
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports --no-logo
 
+bench: TOOLS += gcc=build-essential
 bench: $(READY) system guests # Measure against QEMU, in one run (BENCH_FLAGS=-h tells more).
+	@$(MAKE) --no-print-directory --quiet -C guests native
 	@$(PY) -m bench $(BENCH_FLAGS)
 
 stress: $(READY) system guests # Try what lockstep promises until it breaks (STRESS_FLAGS=-h tells more).

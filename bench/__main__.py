@@ -17,7 +17,7 @@ from rich.console import Console
 from bench import report
 from bench.child import Failed
 from bench.jobs import JOBS, warm_up
-from bench.machines import qemu_version
+from bench.qemu import qemu, version
 from bench.race import Tell, Track
 from bench.rows import Row
 from lockstep import __version__
@@ -40,7 +40,7 @@ def main() -> int:
         progress.print(f"bench: {failure}", style="red", markup=False, soft_wrap=True)
         return 1
     where = report.Circumstances(
-        __version__, qemu_version(), report.processor(), os.cpu_count() or 1,
+        __version__, version(qemu()), report.processor(), os.cpu_count() or 1,
         options.rounds, (before, report.load()),
     )  # fmt: skip
     _publish(options, where, sections)
@@ -61,6 +61,8 @@ def _options() -> argparse.Namespace:
 
 def _measure(options: argparse.Namespace, tell: Tell) -> list[list[Row]]:
     guests = fetch_guests(tell)
+    tell("looking for the newest QEMU")
+    qemu()
     with tempfile.TemporaryDirectory(prefix="lockstep-bench-") as folder:
         track = Track(options.rounds, Path(folder), tell)
         warm_up(track._replace(rounds=1))

@@ -1,16 +1,16 @@
-"""What is raced: the guests, and the command lines of lockstep and QEMU that run them."""
+"""What is raced: the guests, and the command lines that run them."""
 
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import Final, NamedTuple
 
-QEMU: Final = "qemu-system-riscv64"
+from bench.qemu import qemu
+
 MEMORY: Final = "512M"
 """The default of lockstep, and told to QEMU."""
 
@@ -54,8 +54,8 @@ def _replay(guest: Guest, log: Path) -> list[str]:
 
 
 def _qemu(guest: Guest, log: Path) -> list[str]:
-    board = ["-M", "virt", "-m", MEMORY, "-nographic", "-net", "none"]
-    return [QEMU, *board, *guest.options("-")]
+    board = ["-M", "virt", "-m", MEMORY, "-nodefaults", "-display", "none", "-serial", "stdio"]
+    return [qemu(), *board, *guest.options("-")]
 
 
 def _qemu_record(guest: Guest, log: Path) -> list[str]:
@@ -66,8 +66,15 @@ def _qemu_replay(guest: Guest, log: Path) -> list[str]:
     return [*_qemu(guest, log), "-icount", f"shift=auto,rr=replay,rrfile={log}"]
 
 
+def _native(guest: Guest, log: Path) -> list[str]:
+    return [str(guest.kernel.parent / "native" / guest.name)]
+
+
 class Machine(Enum):
-    """Who runs a guest, and how. A replay reads what its recorder wrote last."""
+    """Who runs a guest, and how. A replay reads what its recorder wrote last.
+
+    NATIVE is this machine itself: the guest's work, compiled for it. Only some have that.
+    """
 
     RUN = "run", _run, ".run"
     RECORD = "record", _record, ".lockstep"
@@ -75,6 +82,7 @@ class Machine(Enum):
     QEMU = "QEMU", _qemu, ".qemu"
     QEMU_RECORD = "QEMU record", _qemu_record, ".rr"
     QEMU_REPLAY = "QEMU replay", _qemu_replay, ".rr"
+    NATIVE = "native", _native, ""
 
     def __init__(
         self, title: str, command: Callable[[Guest, Path], list[str]], suffix: str
@@ -90,9 +98,3 @@ class Machine(Enum):
     def log(self, guest: Guest, folder: Path) -> Path:
         """Where this machine's recording of `guest` is."""
         return folder / (guest.name + self._suffix)
-
-
-def qemu_version() -> str:
-    """As QEMU says it: "QEMU emulator version 7.2.22 (Debian ...)"."""
-    words = [QEMU, "--version"]
-    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split("\n")[0]

@@ -57,6 +57,11 @@ class Track(NamedTuple):
                 after()
         return laps
 
+    def warm(self, guest: Guest) -> None:
+        """A run that does not count: afterwards all that we compile for the guest is kept."""
+        self.tell(f"{guest.name}: warming up")
+        self.run(guest, Machine.RECORD, {})
+
     def _order(self, machines: Iterable[Machine]) -> list[tuple[int, Machine]]:
         return [(number, m) for number in range(1, self.rounds + 1) for m in machines]
 

@@ -9,7 +9,7 @@ from lockstep.session import api
 
 from .conftest import built
 
-# Computed by QEMU: `-M virt -bios none -kernel guests/build/NAME.elf`; natively, too, but `syscall`.
+# Computed by QEMU: `-M virt -bios none -kernel guests/build/NAME.elf`. The host gets the same.
 CHECKSUMS = {
     "compute": "96bd7e91ffc0c539",
     "memory": "84550299ae2d8f15",
