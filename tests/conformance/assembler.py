@@ -11,13 +11,14 @@ ZERO: Final = 0
 
 
 class Assembler:
-    """Machine code at a fixed address, with labels. Only branches and `jal` may look ahead."""
+    """Machine code at a fixed address, with labels. Branches, `jal`, `address` may look ahead."""
 
     def __init__(self, base: int) -> None:
         self.base = base
         self.code = bytearray()
         self.labels: dict[str, int] = {}
         self._waiting: list[tuple[int, str, str, dict[str, int]]] = []
+        self._addresses: list[tuple[int, int, str]] = []
 
     @property
     def here(self) -> int:
@@ -38,6 +39,12 @@ class Assembler:
     def branch(self, name: str, label: str, **operands: int) -> None:
         """A branch or jump to `label`."""
         self._waiting.append((len(self.code), name, label, operands))
+        self.word(encode("addi"))
+
+    def address(self, rd: int, label: str) -> None:
+        """rd = the address of `label`."""
+        self._addresses.append((len(self.code), rd, label))
+        self.word(encode("auipc"))
         self.word(encode("addi"))
 
     def csr_write(self, csr: str, rs1: int) -> None:
@@ -74,4 +81,12 @@ class Assembler:
         for at, name, label, operands in self._waiting:
             word = encode(name, imm=self.labels[label] - (self.base + at), **operands)
             self.code[at : at + 4] = word.to_bytes(4, "little")
+        for at, rd, label in self._addresses:
+            distance = self.labels[label] - (self.base + at)
+            low = (distance & 0xFFF) - (distance & 0x800) * 2
+            pair = (
+                encode("auipc", rd=rd, imm=distance - low),
+                encode("addi", rd=rd, rs1=rd, imm=low),
+            )
+            self.code[at : at + 8] = b"".join(word.to_bytes(4, "little") for word in pair)
         return bytes(self.code)
