@@ -1,33 +1,12 @@
 """What is wrong with the input is said in a line, with what to do: no traceback, no hang."""
 
 import struct
-from functools import partial
 from importlib.resources import files
 
 import pytest
 
-from fakes.cli import run_cli
-
 DEMO = files("lockstep.ui") / "data" / "demo.elf"
 EM_X86_64, EM_RISCV = 62, 243
-
-
-@pytest.fixture
-def cli(capfd, monkeypatch):
-    return partial(run_cli, capfd, monkeypatch)
-
-
-@pytest.fixture
-def recording(cli, tmp_path):
-    """A recording of a copy of the demo, with its kernel beside it."""
-    (tmp_path / "demo.elf").write_bytes(DEMO.read_bytes())
-    path = tmp_path / "demo.lockstep"
-    done = cli(
-        *("record", "-o", path, "--bios", "none", "--kernel", tmp_path / "demo.elf"),
-        *("--memory", "16M", "--smp", "2", "--serial", "null", "--idle", "skip", "--seed", "1"),
-    )
-    assert done.status == 0, done.err
-    return path
 
 
 def refused(done, status, *words):

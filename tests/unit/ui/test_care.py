@@ -1,37 +1,8 @@
 """verify --quick, recover and pack, as their users meet them."""
 
 import json
-from functools import partial
-from importlib.resources import files
 
-import pytest
-
-from fakes.cli import run_cli
 from fakes.recordings import alter_about, tamper
-
-DEMO = files("lockstep.ui") / "data" / "demo.elf"
-
-
-@pytest.fixture
-def cli(capfd, monkeypatch):
-    return partial(run_cli, capfd, monkeypatch)
-
-
-@pytest.fixture
-def recording(cli, tmp_path):
-    """A recording of a copy of the demo, with its kernel beside it."""
-    (tmp_path / "demo.elf").write_bytes(DEMO.read_bytes())
-    path = tmp_path / "demo.lockstep"
-    done = record(cli, path, tmp_path)
-    assert done.status == 0, done.err
-    return path
-
-
-def record(cli, path, tmp_path, *options):
-    return cli(
-        *("record", "-o", path, "--bios", "none", "--kernel", tmp_path / "demo.elf"),
-        *("--memory", "16M", "--smp", "2", "--idle", "skip", "--seed", "1", *options),
-    )
 
 
 def test_quick_verification_replays_nothing(cli, recording):
@@ -104,9 +75,9 @@ def test_packing_needs_the_images_that_were_recorded(cli, recording):
     assert recording.read_bytes() == before
 
 
-def test_record_packs_at_once(cli, recording, tmp_path):
+def test_record_packs_at_once(cli, record, tmp_path):
     """If it is asked to."""
-    done = record(cli, tmp_path / "packed", tmp_path, "--pack")
+    done = record(tmp_path / "packed", "--pack")
     assert done.status == 0
     (tmp_path / "demo.elf").unlink()
     assert cli("replay", tmp_path / "packed").out == done.out

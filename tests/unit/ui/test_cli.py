@@ -5,23 +5,16 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from importlib.resources import files
 
 import pytest
 
-from fakes.cli import run_cli
 from fakes.recordings import alter_about
 from lockstep import __version__
 
 DEMO = files("lockstep.ui") / "data" / "demo.elf"
 MACHINE = ("--bios", "none", "--kernel", DEMO, "--memory", "16M", "--smp", "2")
 FAST = (*MACHINE, "--serial", "stdio", "--idle", "skip", "--seed", "1")
-
-
-@pytest.fixture
-def cli(capfd, monkeypatch):
-    return partial(run_cli, capfd, monkeypatch)
 
 
 def test_help_and_version(cli):

@@ -1,85 +1,13 @@
 """Keys on a real terminal: which are for us, which for the guest, and how the terminal is left."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import termios
-import time
-from functools import partial
 from importlib.resources import files
 
 import pytest
 
-from fakes.cli import run_cli
-
 DEMO = files("lockstep.ui") / "data" / "demo.elf"
 MACHINE = ("--bios", "none", "--kernel", DEMO, "--memory", "16M", "--smp", "2")
-PATIENCE_S = 20
-
-IN_FRONT = """
-import os, sys
-os.open(os.ttyname(0), os.O_RDWR)  # the first terminal that a session opens becomes its own
-os.execv(sys.executable, [sys.executable, "-m", "lockstep", *sys.argv[1:]])
-"""
-
-
-class Terminal:
-    """A pseudo-terminal, and the command in its foreground."""
-
-    def __init__(self, *arguments: object) -> None:
-        self.master, self.slave = os.openpty()
-        self.before = termios.tcgetattr(self.slave)
-        self._seen = b""
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", IN_FRONT, *map(str, arguments)],
-            stdin=self.slave,
-            stdout=self.slave,
-            stderr=self.slave,
-            start_new_session=True,
-        )
-
-    def expect(self, text: bytes) -> None:
-        """Read until it appears."""
-        deadline = time.monotonic() + PATIENCE_S
-        while text not in self._seen and time.monotonic() < deadline:
-            self._seen += os.read(self.master, 4096)
-        assert text in self._seen
-        self._seen = self._seen[self._seen.index(text) + len(text) :]
-
-    def type(self, keys: bytes) -> None:
-        os.write(self.master, keys)
-
-    def ended(self) -> int:
-        """The exit status; the terminal is as it was before."""
-        status = self.process.wait(PATIENCE_S)
-        assert termios.tcgetattr(self.slave) == self.before
-        return status
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self.master)
-        os.close(self.slave)
-
-
-@pytest.fixture
-def terminal():
-    opened = []
-
-    def opener(*arguments):
-        opened.append(Terminal(*arguments))
-        return opened[-1]
-
-    yield opener
-    for each in opened:
-        each.close()
-
-
-@pytest.fixture
-def cli(capfd, monkeypatch):
-    return partial(run_cli, capfd, monkeypatch)
 
 
 def test_the_monitor_and_the_way_out(terminal):

@@ -1,22 +1,15 @@
 """verify --locate, --symbols, --json and record --paranoid, as a user meets them."""
 
 import json
-from functools import partial
 
 import msgspec
 import pytest
 
-from fakes.cli import run_cli
 from lockstep.machine.machine import Machine
 from lockstep.replay.format import WallClock
 from stress.faults.tamper import tamper
 
 from .test_cli import DEMO, FAST
-
-
-@pytest.fixture
-def cli(capfd, monkeypatch):
-    return partial(run_cli, capfd, monkeypatch)
 
 
 @pytest.fixture
