@@ -8,6 +8,7 @@ import threading
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 
 
@@ -57,6 +58,25 @@ class Place(ABC):
     @abstractmethod
     def signal(self, thread: threading.Thread, handler: Callable[[], None]) -> None:
         """Have `handler` run as a signal handler does, in `thread`, wherever that is."""
+
+
+def threading_of(
+    place: Place,
+    lock: Callable[..., object],
+    condition: Callable[..., object],
+    event: Callable[..., object],
+    thread: Callable[..., object],
+) -> SimpleNamespace:
+    """What a module of lockstep sees instead of `threading`: of these, each made in `place`."""
+    return SimpleNamespace(
+        Lock=partial(lock, place),
+        Condition=partial(condition, place),
+        Event=partial(event, place),
+        Thread=partial(thread, place),
+        current_thread=threading.current_thread,
+        main_thread=threading.main_thread,
+        get_ident=threading.get_ident,
+    )
 
 
 def stack_of(thread: threading.Thread) -> str:

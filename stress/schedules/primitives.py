@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from functools import partial
 from types import SimpleNamespace, TracebackType
 from typing import Any
 
-from stress.schedules.place import StageOver
+from stress.schedules.place import StageOver, threading_of
 from stress.schedules.stage import Actor, Stage
 
 
@@ -165,12 +164,4 @@ class Poller:
 
 def threading_on(stage: Stage) -> SimpleNamespace:
     """What a module of lockstep sees instead of `threading`."""
-    return SimpleNamespace(
-        Lock=partial(Lock, stage),
-        Condition=partial(Condition, stage),
-        Event=partial(Event, stage),
-        Thread=partial(Thread, stage),
-        current_thread=threading.current_thread,
-        main_thread=threading.main_thread,
-        get_ident=threading.get_ident,
-    )
+    return threading_of(stage, Lock, Condition, Event, Thread)

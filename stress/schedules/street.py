@@ -12,11 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import partial
 from types import SimpleNamespace
 from typing import Any, Final
 
-from stress.schedules.place import Place, StageOver, stack_of
+from stress.schedules.place import Place, StageOver, stack_of, threading_of
 
 SPEED: Final = 20
 """A second here takes the host so much less."""
@@ -162,12 +161,4 @@ class Poller:
 
 def threading_in(street: Street) -> SimpleNamespace:
     """What a module of lockstep sees instead of `threading`."""
-    return SimpleNamespace(
-        Lock=partial(_Delayed, street),
-        Condition=partial(_Condition, street),
-        Event=partial(_Event, street),
-        Thread=partial(_Thread, street),
-        current_thread=threading.current_thread,
-        main_thread=threading.main_thread,
-        get_ident=threading.get_ident,
-    )
+    return threading_of(street, _Delayed, _Condition, _Event, _Thread)

@@ -35,50 +35,34 @@ machines = st.fixed_dictionaries(
 )
 
 
-def check(path, made, engine):
-    """Its replay is equal, and the log says where the recording ended."""
-    assert api.replay(path, engine=engine) == made
-    facts = api.info(path)
+def recorded_and_replayed(replaying, **options):
+    """A run whose replay, by another engine perhaps, was equal; its log says where it ended."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "r"
+        made = api.record(path, bios="none", memory=16 << 20, **options)
+        assert api.replay(path, engine=replaying) == made
+        facts = api.info(path)
     assert facts["complete"]
     assert facts["instructions"] == made.outcome.instructions
+    return made
 
 
 @sampled(max_examples=14)
 @given(machine=machines, every=EVERY, typed=st.binary(max_size=40))
 def test_a_lottery_is_replayed_under_every_clock(machine, every, typed):
     """Timers, idle time, the wall clock, entropy and keys, on any number of harts."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "r"
-        made = api.record(
-            path,
-            typed=typed,
-            digest_every=every,
-            kernel=DEMO,
-            bios="none",
-            memory=16 << 20,
-            **machine,
-        )
-        assert made.outcome.reason == "poweroff"
-        check(path, made, "interp")
+    made = recorded_and_replayed("interp", kernel=DEMO, typed=typed, digest_every=every, **machine)
+    assert made.outcome.reason == "poweroff"
 
 
 @sampled(max_examples=12)
 @given(machine=machines, every=EVERY, recording=ENGINES, replaying=ENGINES)
 def test_engines_replay_each_other(machine, every, recording, replaying):
     """A guest that starts three times, recorded by one engine and replayed by any."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "r"
-        made = api.record(
-            path,
-            digest_every=every,
-            engine=recording,
-            kernel=REBOOT,
-            bios="none",
-            memory=16 << 20,
-            **machine,
-        )
-        assert made.console.count(b"life") == 3
-        check(path, made, replaying)
+    made = recorded_and_replayed(
+        replaying, kernel=REBOOT, engine=recording, digest_every=every, **machine
+    )
+    assert made.console.count(b"life") == 3
 
 
 @sampled(max_examples=12)
