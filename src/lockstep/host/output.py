@@ -5,12 +5,17 @@ with both locks held, so whoever wanted to end the session would have waited for
 """
 
 import errno
+import os
+import select
 import threading
 from collections.abc import Callable
 from typing import Final
 
 BACKLOG_LIMIT: Final = 1 << 20
 """How far the machine may run ahead of a slow reader before it should stop and wait."""
+
+LAST_CALL_SECONDS: Final = 5.0
+"""How long the end waits for a reader of what is left."""
 
 _NO_PATIENCE: Final = 0.2
 
@@ -25,8 +30,11 @@ class OutputPump:
     the reason, unless that is a reader who left.
     """
 
-    def __init__(self, name: str, write: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, name: str, write: Callable[[bytes], None], gathering_s: float = GATHERING_SECONDS
+    ) -> None:
         self._write = write
+        self._gathering_s = gathering_s
         self.lost: OSError | None = None
         self._changed = threading.Condition()
         # Guarded by _changed.
@@ -51,6 +59,11 @@ class OutputPump:
         """Whether the reader is a whole backlog behind: no more should be put."""
         return len(self._backlog) > BACKLOG_LIMIT
 
+    @property
+    def behind(self) -> bool:
+        """Whether something is not written yet."""
+        return self._writing or bool(self._backlog)
+
     def abandon(self) -> None:
         """Throw away what is not written yet, and all that follows. Any thread may call it."""
         with self._changed:
@@ -58,8 +71,9 @@ class OutputPump:
             self._backlog.clear()
             self._changed.notify_all()
 
-    def close(self, patience: float = 5.0) -> None:
+    def close(self, patience: float | None = None) -> None:
         """Write what is left, for at most `patience` seconds."""
+        patience = LAST_CALL_SECONDS if patience is None else patience
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -80,12 +94,28 @@ class OutputPump:
     def _next(self) -> bytes | None:
         """The next batch; None when there will be none."""
         with self._changed:
+            self._writing = False
             while not self._backlog:
                 if self._closing or self._discarding:
                     return None
                 self._changed.wait()
             if not self._closing:
-                self._changed.wait_for(lambda: self._closing, GATHERING_SECONDS)
+                self._changed.wait_for(lambda: self._closing, self._gathering_s)
+            self._writing = True
             data = bytes(self._backlog)
             self._backlog.clear()
             return data
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write everything, however long that takes; for an `OutputPump`.
+
+    Standard streams may not block, if whoever is at their other end has it so: then they are waited
+    for here.
+    """
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[os.write(fd, rest) :]
+        except BlockingIOError:
+            select.select([], [fd], [])

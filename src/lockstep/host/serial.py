@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from lockstep.errors import HostFailure, UsageError
-from lockstep.host.output import OutputPump
+from lockstep.host.output import OutputPump, write_all
 from lockstep.host.sockets import SocketSerial, listen_tcp, listen_unix
 
 KINDS: Final = "stdio, null, pty, file:F, tcp:HOST:PORT, unix:PATH"
@@ -79,11 +79,16 @@ class FdSerial:
     """Two file descriptors: one to read (or none) and one to write."""
 
     def __init__(
-        self, name: str, reader: int | None, writer: int, owned: tuple[int, ...] = ()
+        self,
+        name: str,
+        reader: int | None,
+        writer: int,
+        owned: tuple[int, ...] = (),
+        write: Callable[[int, bytes], None] = write_all,
     ) -> None:
         self._reader = reader
         self._owned = owned
-        self._pump = OutputPump(name, lambda data: _write_all(writer, data))
+        self._pump = OutputPump(name, lambda data: write(writer, data))
 
     def sources(self) -> Sequence[int]:
         """The reader, until it has ended."""
@@ -146,7 +151,7 @@ class PtySerial(FdSerial):
         # The slave stays open here, or reading would fail while no program has it open.
         tty.setraw(slave)
         os.set_blocking(master, False)
-        super().__init__("pty", master, master, owned=(slave, master))
+        super().__init__("pty", master, master, (slave, master), _write_what_fits)
         notify(f"the serial port is {os.ttyname(slave)}")
 
 
@@ -193,8 +198,8 @@ def _readable(fd: int) -> int | None:
     return None if foreign else fd
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    """Write everything. A pty nobody reads is full at some point: what does not fit is lost."""
+def _write_what_fits(fd: int, data: bytes) -> None:
+    """A pty nobody reads is full at some point: what does not fit is lost."""
     rest = memoryview(data)
     with contextlib.suppress(BlockingIOError):
         while rest:

@@ -113,7 +113,8 @@ def _carry_on() -> None:
 
 
 def say(text: str) -> None:
-    """Write for the user, not for whoever reads the guest's output."""
+    """Write for the user, not for whoever reads the guest's output. Does not wait for the user: the
+    command line sees to that (`host.messages`), as both locks may be held."""
     with suppress(OSError):  # nobody can be told that nobody can be told
         sys.stderr.write(text)
         sys.stderr.flush()

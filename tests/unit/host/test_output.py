@@ -1,9 +1,11 @@
 """Output never holds the machine up for long."""
 
 import errno
+import os
 import threading
 
-from lockstep.host.output import BACKLOG_LIMIT, OutputPump
+from fakes.pipes import Pipe
+from lockstep.host.output import BACKLOG_LIMIT, OutputPump, write_all
 
 
 def test_bytes_come_out_in_order_and_gathered():
@@ -85,3 +87,17 @@ def test_abandoned_output_is_thrown_away_at_once():
     pump.close()
     assert pump.lost is None
     reading.set()
+
+
+def test_a_stream_that_does_not_block_is_waited_for_all_the_same():
+    """Whoever is at the other end may have it so; nothing gets lost by that."""
+    with Pipe() as pipe:
+        pipe.fill()
+        os.set_blocking(pipe.writer, False)
+        reader = threading.Thread(target=pipe.read, args=(b"end",))
+        writer = threading.Thread(target=write_all, args=(pipe.writer, b"the end"))
+        writer.start()
+        reader.start()
+        writer.join(5)
+        reader.join(5)
+        assert pipe.read_so_far == pipe.filling + b"the end"

@@ -2,7 +2,6 @@
 
 import sys
 import traceback
-from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -23,7 +22,7 @@ from lockstep.ui.cli import (
     verify,
 )
 from lockstep.ui.cli.plain import plain
-from lockstep.ui.cli.streams import standard_streams
+from lockstep.ui.cli.streams import output_written, standard_streams
 
 app = typer.Typer(
     name="lockstep",
@@ -66,8 +65,13 @@ app.add_typer(cache.app, name="cache")
 
 def main() -> None:
     """Run the command line and exit."""
+    with standard_streams():
+        _run()
+
+
+def _run() -> None:
     try:
-        with standard_streams():
+        with output_written():
             app()
     except LockstepError as error:
         if isinstance(error, InternalError):
@@ -81,7 +85,6 @@ def main() -> None:
 
 
 def _report(message: str, remedy: str) -> None:
-    with suppress(OSError):  # nobody can be told
-        print(plain(f"lockstep: {message}"), file=sys.stderr)
-        if remedy:
-            print(plain(f"  remedy: {remedy}"), file=sys.stderr)
+    print(plain(f"lockstep: {message}"), file=sys.stderr)
+    if remedy:
+        print(plain(f"  remedy: {remedy}"), file=sys.stderr)

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from lockstep.host.messages import unread
+
 Tell = Callable[[int, int], None]
 """Called with the instruction count and the host's time."""
 
@@ -32,6 +34,7 @@ def progress(verb: str, total: int, *, console: bool) -> Iterator[Tell | None]:
         task = bar.add_task(verb, total=total)
 
         def tell(now: int, host_ns: int) -> None:
-            bar.update(task, completed=now, refresh=True)
+            # A terminal that has been stopped is not to find all of it when it goes on.
+            bar.update(task, completed=now, refresh=not unread())
 
         yield tell

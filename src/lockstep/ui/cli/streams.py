@@ -1,4 +1,8 @@
-"""The three standard streams: always there, and nothing written to them is lost in silence."""
+"""The three standard streams: always there, and nothing written to them is lost in silence.
+
+Standard output may be waited for, by the end of the program. Standard error may not: see
+`host.messages`.
+"""
 
 import errno
 import os
@@ -8,6 +12,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from lockstep.errors import HostFailure
+from lockstep.host.messages import queued_stderr
 
 _NAMES: Final = ("stdin", "stdout", "stderr")
 _REFUSALS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -15,8 +20,15 @@ _REFUSALS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """While entered they are there; at the end all is written, or it is said that it is not."""
+    """While entered they are there, and nobody waits for the reader of standard error."""
     _provide()
+    with queued_stderr():
+        yield
+
+
+@contextmanager
+def output_written() -> Iterator[None]:
+    """At the end all output is written, or it is said that it is not."""
     try:
         try:
             yield

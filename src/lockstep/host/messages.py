@@ -1,0 +1,66 @@
+"""Standard error for a program that must not wait for whoever reads it.
+
+The main loop speaks with both locks held: the monitor's answers, the progress of a replay. A pipe
+that nobody empties, or a terminal that Ctrl-S has stopped, would stop the machine, the locks and
+Ctrl-C with it. So what is said is queued, and a thread of its own does the waiting.
+
+Rejected: to write only what fits at once. What does not fit would be lost, and a pipe that looks
+writable may be filled by another process before it is written to.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any, Final
+
+from lockstep.host.output import OutputPump, write_all
+
+_STDERR: Final = 2
+
+
+@contextmanager
+def queued_stderr() -> Iterator[None]:
+    """While entered, nobody waits who writes to `sys.stderr`. At the end its reader has a few
+    seconds more; what is not read then is lost."""
+    before = sys.stderr
+    before.flush()
+    queue = _Queue()
+    sys.stderr = io.TextIOWrapper(
+        queue, before.encoding, errors="backslashreplace", write_through=True
+    )
+    try:
+        yield
+    finally:
+        sys.stderr = before
+        with suppress(KeyboardInterrupt):  # somebody has waited long enough
+            queue.pump.close()
+        queue.pump.abandon()
+
+
+def unread() -> bool:
+    """Whether something that was said still waits to be read."""
+    queue = getattr(sys.stderr, "buffer", None)
+    return isinstance(queue, _Queue) and queue.pump.behind
+
+
+class _Queue(io.RawIOBase):
+    """A file of which `write` never waits."""
+
+    def __init__(self) -> None:
+        self.pump = OutputPump("messages", partial(write_all, _STDERR), gathering_s=0)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.pump.put(bytes(data))
+        return len(data)
+
+    def fileno(self) -> int:
+        return _STDERR
+
+    def isatty(self) -> bool:
+        return os.isatty(_STDERR)
