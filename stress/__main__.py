@@ -43,7 +43,7 @@ def _options() -> argparse.Namespace:
 
 def _print(entry: report.Entry) -> None:
     for name, value in entry.result.rows:
-        print(f"  {name:<40}{value}")
+        print(f"  {name:<48} {value}")
     for failure in entry.result.failures[:20]:
         print(f"  BROKEN {failure}")
     verdict = "held" if entry.result.passed else f"broken {len(entry.result.failures)} times"
