@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from contextlib import contextmanager, nullcontext
 from importlib.resources import files
 from pathlib import Path
@@ -11,18 +12,23 @@ import pytest
 
 from fakes.device import FakeOutlet
 from fakes.sessions import live_rig, replay_rig
-from lockstep.cpu.engine import make_cpu
+from lockstep.cpu.engine import Exit, make_cpu
 from lockstep.cpu.memory import Ram
 from lockstep.det.locks import LockError
 from lockstep.det.world import Arrival
+from lockstep.host.serial import NullSerial
 from lockstep.machine.board import DRAM_BASE, BoardConfig
 from lockstep.machine.bus import Bus
 from lockstep.machine.machine import Machine
 from lockstep.replay.log import LogReader
 from lockstep.session import api
+from lockstep.session.build import live
+from lockstep.session.config import MachineConfig
+from lockstep.session.console import Console
 
 DEMO = Path(str(files("lockstep.ui") / "data" / "demo.elf"))
-REBOOT = Path(__file__).parents[2] / "guests" / "build" / "reboot.elf"
+BUILT = Path(__file__).parents[2] / "guests" / "build"
+IRQ, REBOOT = BUILT / "irq.elf", BUILT / "reboot.elf"
 A_SECOND = 1_000_000_000
 PATIENCE_S = 20
 
@@ -74,32 +80,123 @@ def same_again(guest, path, made, outcome, idle="real"):
 # Threads and locks.
 
 
-def test_lost_wake_up():
-    """Keys pressed just as the hart goes to sleep: none leaves it sleeping.
+@contextmanager
+def keyboard(rig, receive):
+    """A pipe that the main loop polls; `receive` reads it. Gives a function that presses a key."""
+    reader, writer = os.pipe()
+    rig.serial.sources = lambda: (reader,)
+    rig.serial.receive = lambda source: receive(lambda: os.read(source, 1))
+    try:
+        yield lambda: os.write(writer, b"x")
+    finally:
+        os.close(reader)
+        os.close(writer)
 
-    Nothing is recorded, so there is no beat either that would wake the main loop after all.
-    """
-    naps = 200
-    asleep = threading.Semaphore(0)
 
-    def nap(machine):
-        machine.wait()
-        asleep.release()
+def until(true):
+    """Wait; not for ever, as the test is to fail then."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.0005)
 
-    guest = {n * 10: nap for n in range(1, naps + 1)} | {naps * 10 + 5: power_off}
+
+def test_lost_wake_up_of_who_sleeps():
+    """A key wakes a hart that is asleep, however slowly it is read."""
+    naps = 50
+    guest = {n * 10: lambda m: m.wait() for n in range(1, naps + 1)} | {naps * 10 + 5: power_off}
     rig = live_rig(guest)
+    vcpu = rig.session._vcpu
 
-    def press_keys():
-        for _ in range(naps):
-            if not asleep.acquire(timeout=PATIENCE_S):
-                return
-            press(rig)
+    def slowly(read):
+        time.sleep(0.001)  # whoever was woken too early sleeps again by then
+        return read()
 
-    run_beside(rig, press_keys)
+    with keyboard(rig, slowly) as press_key:
+
+        def press_keys():
+            for n in range(naps):
+                until(lambda n=n: vcpu.idle and len(rig.machine.memory) == n)
+                press_key()
+
+        run_beside(rig, press_keys)
     assert len(rig.machine.memory) == naps
 
 
-def test_starvation(tmp_path):
+def test_lost_wake_up_of_who_falls_asleep():
+    """A key comes when the hart has looked for a reason to stay awake for the last time.
+
+    Nothing is recorded, so there is no replay mutex to keep the main loop out, and no beat to wake
+    it after all.
+    """
+    naps = 50
+    over = threading.Event()
+    guest = {n * 10: lambda m: m.wait() for n in range(1, naps + 1)}
+    rig = live_rig(guest | {naps * 10 + 5: lambda m: (power_off(m), over.set())})
+    looked, heard = threading.Semaphore(0), threading.Event()
+    awake = rig.machine.cpu._runnable
+
+    def look_for_the_last_time():
+        if awake():
+            return True
+        heard.clear()
+        looked.release()
+        heard.wait(0.02)  # slow, so that the key comes right now
+        return False
+
+    def hear(read):
+        heard.set()
+        return read()
+
+    rig.machine.cpu._runnable = look_for_the_last_time
+    with keyboard(rig, hear) as press_key:
+
+        def press_keys():
+            while not over.is_set():
+                if looked.acquire(timeout=0.01):
+                    press_key()
+
+        with alongside(press_keys):
+            try:
+                outcome = rig.run()
+            finally:
+                over.set()
+    assert outcome.reason == "poweroff"
+    assert len(rig.machine.memory) >= naps
+
+
+def test_starvation_of_the_guest(tmp_path):
+    """Input that never ends: for each turn of the main loop the guest has one, and does something
+    in it."""
+    rig = live_rig({100_000: power_off}, tmp_path / "r")
+    rig.machine.cpu.pace_s = 0.001
+    turns = []
+
+    def read_and_go_on(read):
+        turns.append(len(rig.machine.cpu.periods))
+        return b"x"  # and there is more to read
+
+    with keyboard(rig, read_and_go_on) as press_key:
+        press_key()
+        run_beside(rig, lambda: None)
+    assert 10 < len(turns) <= 110
+    assert max(turns.count(period) for period in turns) <= 2
+
+
+def test_starvation_by_old_stop_requests(tmp_path):
+    """A guest that finds one at the start of every turn comes to its end all the same."""
+    rig = live_rig({100_000: power_off}, tmp_path / "r")
+    begin = rig.session._vcpu._begin
+
+    def begin_with_a_request():
+        until = begin()
+        rig.machine.cpu.request_stop()
+        return until
+
+    rig.session._vcpu._begin = begin_with_a_request
+    run_beside(rig, lambda: None)
+
+
+def test_starvation_of_the_main_loop(tmp_path):
     """A guest that never rests answers each request within three periods."""
     over = threading.Event()
     rig = live_rig({}, tmp_path / "r")
@@ -127,7 +224,10 @@ def test_recursion(tmp_path):
             machine.say(b"?")
 
     rig = live_rig({100: wrong}, tmp_path / "r")
-    with alongside(lambda: None), pytest.raises(LockError, match="big lock"):
+    with (
+        alongside(lambda: None),
+        pytest.raises(LockError, match=r"big lock .* but holds it already"),
+    ):
         rig.run()
     assert rig.locks.big.counts().holder is rig.locks.replay.counts().holder is None
 
@@ -206,7 +306,9 @@ def test_owner_thread_change(tmp_path):
 
     def elsewhere(rig):
         outcomes = []
-        thread = threading.Thread(target=lambda: outcomes.append(rig.run()), name="runner")
+        thread = threading.Thread(
+            target=lambda: outcomes.append(rig.run()), name="runner", daemon=True
+        )
         rig.session.hand_over(thread)
         thread.start()
         thread.join(PATIENCE_S)
@@ -252,7 +354,8 @@ class LeapingClock:
 
 
 def test_early_warp(tmp_path):
-    """However late the host looks: no warp while a hart computes, and none past the next timer."""
+    """However often and late the host looks: no warp while a hart computes, and none past the next
+    timer."""
     guest = {
         1_000: lambda m: m.set_device_timer(9_000),
         40_000: lambda m: m.wait(5_000_000),
@@ -260,7 +363,12 @@ def test_early_warp(tmp_path):
     }
     rig = live_rig(guest, tmp_path / "r", clock=LeapingClock())
     rig.machine.cpu.pace_s = 0.001
-    run_beside(rig, lambda: None)
+
+    def have_it_look():
+        while rig.session.mailbox.leave(lambda: None):
+            time.sleep(0.001)
+
+    run_beside(rig, have_it_look)
     (timer,) = rig.machine.memory
     assert timer == ("timer", 10_000, 10_000)
     assert [each.ns for each in logged(tmp_path / "r", "warp")] == [5_000_000 - 1]
@@ -298,6 +406,15 @@ def test_time_backwards(tmp_path, idle):
         assert seen[name] == sorted(seen[name])
     assert seen["made"][-1] >= 6_000_000
     assert len(seen["made"]) == 61
+
+
+def test_time_backwards_at_a_reset(tmp_path):
+    """A machine that starts again does not start its clock again."""
+    made = api.record(tmp_path / "r", kernel=str(REBOOT), bios="none", memory=16 << 20, seed=1)
+    births = made.console.split(b"life 2")[1].split()  # computed from the virtual clock
+    assert births == sorted(set(births))
+    assert len(births) == 3
+    assert api.replay(tmp_path / "r") == made
 
 
 # What comes in, and the end.
@@ -344,12 +461,23 @@ def test_clock_options_that_cannot_deliver_events(tmp_path, idle, shift):
 
 
 def test_entropy_consumed_twice_on_reset(tmp_path):
-    """Three lives, one seed: a reset derives the next, in the replay as well."""
-    made = api.record(tmp_path / "r", kernel=str(REBOOT), bios="none", memory=16 << 20)
-    assert made.console.count(b"life") == 3
-    kinds = [each["kind"] for each in api.events(tmp_path / "r")]
-    assert kinds.count("entropy") == 1
-    assert api.replay(tmp_path / "r") == made
+    """Three lives, one answer from outside: a reset derives the next life's seed from it."""
+    path = tmp_path / "r"
+    config = MachineConfig(kernel=str(REBOOT), bios="none", memory=16 << 20)
+    with live(config, Console(NullSerial()), recording=path) as session:
+        session.run()
+    (first,) = logged(path, "entropy")
+    assert first.data not in bytes(session._machine.ram.memory)  # where the device tree is
+    assert api.replay(path).console.count(b"life") == 3
+
+
+def run_on(machine, count):
+    """So many instructions further, without waiting for timers."""
+    cpu = machine.cpu
+    end = cpu.icount + count
+    while cpu.icount < end:
+        if cpu.run(end) is Exit.IDLE:
+            cpu.warp(cpu.next_deadline_ns() - cpu.virtual_ns)
 
 
 def test_restore_side_effects():
@@ -360,20 +488,27 @@ def test_restore_side_effects():
     def build():
         bus, ram = Bus(nullcontext()), Ram(DRAM_BASE, memory)
         cpu = make_cpu("interp", 2, ram, bus, 0)
-        config = BoardConfig(memory=memory, harts=2, kernel=DEMO.read_bytes(), rng_seed=b"seed")
+        config = BoardConfig(memory=memory, harts=2, kernel=IRQ.read_bytes(), rng_seed=b"seed")
         return Machine(config, cpu, ram, bus, lambda port: outlets.setdefault(port, FakeOutlet()))
 
+    def traffic():
+        return {port: (list(outlet.asked), outlet.emitted) for port, outlet in outlets.items()}
+
     machine = build()
-    machine.cpu.run(50_000)
+    run_on(machine, 20_000)
     machine.deliver(Arrival("serial0", b"typed"))
     saved, then = machine.save(), machine.digests()
-    before = {port: (list(outlet.asked), outlet.emitted) for port, outlet in outlets.items()}
     machine.cpu.warp(A_SECOND)
+    run_on(machine, 20_000)
+    machine.reset()
+    for part in ("cpu", "devices", "pages", "resets"):
+        assert getattr(machine.save(), part) != getattr(saved, part)
+    before = traffic()
     machine.restore(saved)
     machine.restore(saved)
     assert machine.save() == saved
     assert machine.digests().differences(then) == []
-    assert {port: (o.asked, o.emitted) for port, o in outlets.items()} == before
+    assert traffic() == before
 
 
 def test_flush_order_at_exit(tmp_path):
