@@ -31,18 +31,21 @@ _WAYS: Final = ("running", "running", "running", "running", "starting", "finishi
 
 @dataclass
 class _Killed:
-    """What came of one."""
+    """What came of one. `begun`: there was something to replay."""
 
     how: str
     failure: str = ""
     lost_s: float | None = None
+    begun: bool = True
 
 
 def run(count: int) -> Result:
-    """Record and kill so many; replay each."""
-    seeds = [random.randrange(1 << 32) for _ in range(count)]
+    """Record and kill until there are so many to replay; those killed too early come on top."""
+    killed: list[_Killed] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        killed = list(pool.map(_kill_one, seeds))
+        while missing := count - sum(each.begun for each in killed):
+            seeds = [random.randrange(1 << 32) for _ in range(missing)]
+            killed += pool.map(_kill_one, seeds)
     lost = sorted(each.lost_s for each in killed if each.lost_s is not None)
     rows = [(how, f"{n:,}") for how, n in sorted(Counter(each.how for each in killed).items())]
     if lost:
@@ -81,12 +84,14 @@ def _kill_one(seed: int) -> _Killed:
 
 def _look(path: Path, way: str, console: bytes) -> _Killed:
     if not path.exists():
-        return _Killed("killed before there was a file")
+        return _Killed("besides: killed before there was a file", begun=False)
     try:
         facts = info(path)
     except BadRecording as error:
         failure = "" if not console or "killed as it began" in error.message else error.message
-        return _Killed("killed before the machine began, which is said", failure)
+        return _Killed(
+            "besides: killed before the machine began, which is said", failure, begun=bool(failure)
+        )
     with open_log(path) as log:
         expected = b"".join(log.transcript("serial0"))
     done = subprocess.run(
