@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from random import Random
 from typing import Any
+
+import pytest
 
 from lockstep.cpu.engine import Bus, Cpu, make_cpu
 from lockstep.cpu.layout import CODE, HEAT_LINE, PAGE
@@ -67,6 +70,19 @@ class Whims:
 
     def foundry(self, interpreter: Interpreter, ready: Callable[[], None]) -> Foundry:
         return Whimsical(interpreter, self._rng)
+
+    def stats(self) -> dict[str, int]:
+        return {}
+
+
+def with_whims(monkeypatch: pytest.MonkeyPatch, seed: int | None) -> None:
+    """Let sessions whose engine is "auto" have regions as `Whims` has them."""
+
+    @contextmanager
+    def supply(engine: str) -> Iterator[Whims | None]:
+        yield Whims(seed) if engine == "auto" else None
+
+    monkeypatch.setattr("lockstep.session.build.supply", supply)
 
 
 def make_engine(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.engines import ENGINES
 from lockstep.session import api
 
 from .conftest import built
@@ -63,7 +64,7 @@ def test_a_guest_that_reboots_replays_through_all_its_lives(
     assert lives[1][0] == lives[0][0] < lives[1][1] < lives[2][2]
     reasons = [event["reason"] for event in api.events(recording) if event["kind"] == "checkpoint"]
     assert reasons.count("reset") == 2
-    for engine in ("interp", "reference"):
+    for engine in ENGINES:
         again = api.replay(recording, engine=engine)
         assert (again.console, again.outcome) == (made.console, made.outcome)
 

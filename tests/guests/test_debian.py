@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from fakes.engines import Whims
 from fakes.process import busy_cores, lockstep, recorded
 from lockstep.host.guests import GuestSet
 from lockstep.session import api
@@ -63,6 +64,21 @@ def test_a_replay_on_a_busy_host_is_the_same(recording: Boot, number: int) -> No
     with busy_cores():
         done = lockstep("replay", recording.path, hash_seed=1000 + number)
     assert (done.returncode, done.stdout) == (0, recording.console), done.stderr
+
+
+@pytest.mark.xdist_group("debian")
+def test_the_interpreter_alone_replays_it(recording: Boot) -> None:
+    """What regions did can be done without any."""
+    assert api.replay(recording.path, engine="interp").console == recording.console
+
+
+@pytest.mark.xdist_group("debian")
+def test_a_replay_with_other_thresholds_is_the_same(
+    recording: Boot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a page is hot is random for each, and each time."""
+    monkeypatch.setattr("lockstep.cpu.native.regions.service.Geometric", lambda: Whims(seed=4))
+    assert api.replay(recording.path, engine="auto").console == recording.console
 
 
 @pytest.mark.xdist_group("debian")

@@ -8,12 +8,18 @@ from pathlib import Path
 import pytest
 
 from conformance.machines import QEMU, require_qemu
+from fakes.engines import NATIVE, with_whims
 from lockstep.session import api
 
 from .conftest import built
 
-ENGINES = ["interp"]
 CASES = 17
+
+
+@pytest.fixture(autouse=True, params=[None, 1], ids=["at once", "as it comes"])
+def whims(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When there are regions of what runs."""
+    with_whims(monkeypatch, request.param)
 
 
 def record(recording: Path, name: str, engine: str, harts: int, digest_every: int) -> list[str]:
@@ -43,7 +49,7 @@ def on_qemu(name: str, harts: int) -> list[str]:
 
 
 @pytest.mark.parametrize("harts", [1, 2])
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", NATIVE)
 def test_changed_code_runs_as_in_the_reference(engine: str, harts: int, tmp_path: Path) -> None:
     """Console and digests, every few thousand instructions."""
     recording = tmp_path / "short.lockstep"
@@ -54,7 +60,7 @@ def test_changed_code_runs_as_in_the_reference(engine: str, harts: int, tmp_path
 
 
 @pytest.mark.parametrize("harts", [1, 2])
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", NATIVE)
 def test_changed_hot_code_runs_as_in_qemu(engine: str, harts: int, tmp_path: Path) -> None:
     """Hundreds of millions of instructions, and without fences as with them; the recording of one
     engine replays on the other."""

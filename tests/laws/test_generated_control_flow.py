@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from conformance.dice import Dice, Draw
 from conformance.harvest import harvest
+from fakes.engines import NATIVE
 from laws.flow.ground import Conditions, M, S, U
 from laws.flow.rivals import Computer, compare
 from laws.flow.writer import Program, write_loop, write_program
 
-ENGINES = ["interp"]
 PROGRAMS = 34
 INSTRUCTIONS = 6_000
 CHECKS = 4
@@ -40,7 +40,7 @@ def programs(draw: Draw, mode: int) -> tuple[Program, list[int]]:
 
 
 @pytest.mark.parametrize("mode", [M, S, U], ids="MSU")
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", NATIVE)
 def test_engines_agree_on_generated_programs(engine: str, mode: int) -> None:
     """In every register, in memory, and in each access to a device and its instant."""
     checks = range(INSTRUCTIONS // CHECKS, INSTRUCTIONS + 1, INSTRUCTIONS // CHECKS)
@@ -55,7 +55,7 @@ def loops(draw: Draw, mode: int) -> tuple[Program, set[int]]:
 
 
 @pytest.mark.parametrize("mode", [M, S, U], ids="MSU")
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", NATIVE)
 def test_an_interrupt_comes_at_every_instruction_of_a_loop(engine: str, mode: int) -> None:
     """The timer goes off a tick later each time, less than an instruction, for a whole round."""
     for program, addresses in harvest(f"loop {mode}", loops(mode), LOOPS):

@@ -9,6 +9,7 @@ from importlib.resources import files
 
 import pytest
 
+from fakes.engines import ENGINES, with_whims
 from lockstep.det.instant import Icount
 from lockstep.host.serial import NullSerial
 from lockstep.session import api
@@ -73,11 +74,20 @@ def test_two_runs_differ_and_two_seeded_ones_do_not(tmp_path):
 
 def test_a_seeded_run_is_the_same_under_every_engine(tmp_path):
     """No log in common at all."""
-    for engine in ("interp", "reference"):
+    for engine in ENGINES:
         api.record(
             tmp_path / engine, digest_every=EVERY, idle="skip", seed=7, engine=engine, **MACHINE
         )
     assert digests(tmp_path / "interp") == digests(tmp_path / "reference")
+    assert digests(tmp_path / "auto") == digests(tmp_path / "reference")
+
+
+@pytest.mark.parametrize("seed", [None, 1, 2])
+def test_when_there_are_regions_changes_nothing(recorded, monkeypatch, seed):
+    """At once, or as it comes: what is hot, and what is there already, is not an input."""
+    path, made = recorded
+    with_whims(monkeypatch, seed)
+    assert api.replay(path, engine="auto") == made
 
 
 class Nagging:

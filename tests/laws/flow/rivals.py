@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, Final
+from zlib import crc32
 
+from fakes.engines import make_engine
 from laws.flow import ground
 from laws.flow.writer import Program
-from lockstep.cpu.engine import BusError, Cpu, make_cpu
+from lockstep.cpu.engine import BusError, Cpu
 from lockstep.cpu.memory import Ram
 
 SHIFT: Final = 7  # 128 ns an instruction: the timer's ticks tell each from the next
@@ -42,7 +44,7 @@ class Computer:
     """A program, about to start."""
 
     def __init__(self, engine: str, program: Program) -> None:
-        given = program.given
+        given, whims = program.given, crc32(program.code)
         self.ram, self.board = Ram(ground.RAM, ground.RAM_SIZE), Board()
         for address, data in {
             ground.SETUP: ground.setup(program.start, given),
@@ -52,7 +54,9 @@ class Computer:
             **program.data,
         }.items():
             self.ram.write(address, data)
-        self.cpu = make_cpu(engine, given.harts, self.ram, self.board, SHIFT, given.quantum)
+        self.cpu: Cpu = make_engine(
+            engine, given.harts, self.ram, self.board, SHIFT, given.quantum, seed=whims
+        )
         self.board.cpu = self.cpu
         for hart in self.cpu.harts:
             hart.mtimecmp = given.first
