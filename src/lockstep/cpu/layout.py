@@ -14,9 +14,10 @@ from lockstep.isa.state import HART_FIELDS, PMP_ENTRIES
 X_SLOTS: Final = 33  # x0 is read from slot 0 and written to slot 32
 DROPPED: Final = 32
 
-TLB_ENTRIES: Final = 1024
+TLB_ENTRIES: Final = 4096
 TLB_ENTRY_BYTES: Final = 32  # read tag, write tag, host address minus virtual address, unused
 TLB_CONTEXTS: Final = 8  # see native/tlb.py
+TLB_LISTED: Final = 1024  # entries filled since the last flush that are remembered one by one
 FETCH_ENTRIES: Final = 256
 FETCH_ENTRY_BYTES: Final = 16  # tag, address of the page's decoded entries
 FETCH_CONTEXTS: Final = 4  # by privilege
@@ -64,6 +65,7 @@ PRIVATE_FIELDS: Final[dict[str, str]] = {
     "attempted_base": "attempted - global icount while this hart runs",
     "fetch_table": "host address of the fetch entries of the current privilege",
     "data_table": "host address of the data entries of the current context",
+    "entries_filled": "TLB entries filled since the last flush; beyond TLB_LISTED not listed",
     "contexts_used": "bit set of TLB contexts filled since the last flush",
     "stopped_at": "host address of the decoded entry before which the last slice ended, or 0",
     "in_regions": "instructions done by regions",
@@ -101,7 +103,8 @@ FETCH_CONTEXT_BYTES: Final = FETCH_ENTRIES * FETCH_ENTRY_BYTES
 PMP_MEMO_ENTRIES: Final = 64
 PMP_MEMO_ENTRY_BYTES: Final = 16  # key: page, permission and privilege; answer
 PMP_MEMO_OFFSET: Final = FETCH_OFFSET + FETCH_CONTEXTS * FETCH_CONTEXT_BYTES
-HART_BYTES: Final = PMP_MEMO_OFFSET + PAGE
+TLB_LIST_OFFSET: Final = PMP_MEMO_OFFSET + PAGE
+HART_BYTES: Final = TLB_LIST_OFFSET + 8 * TLB_LISTED
 
 assert max(HART_OFFSET.values()) + 8 <= SCRATCH_OFFSET
 

@@ -33,6 +33,8 @@ from lockstep.cpu.layout import (
     TLB_CONTEXTS,
     TLB_ENTRIES,
     TLB_ENTRY_BYTES,
+    TLB_LIST_OFFSET,
+    TLB_LISTED,
     TLB_OFFSET,
     WRITABLE,
 )
@@ -105,6 +107,8 @@ def _remember_fetch(s: NativeHart, page: Word, paddr: Word) -> None:
 def _remember_data(s: NativeHart, page: Word, frame: Word, access: Access) -> None:
     table = s.data_table
     entry = table + ((page >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_BYTES
+    if s.host_load(entry, 8) & s.host_load(entry + 8, 8) == EMPTY:
+        _list(s, entry)
     if s.host_load(entry, 8) != page:
         s.host_store(entry, 8, s.const(EMPTY))
     if s.host_load(entry + 8, 8) != page:
@@ -120,6 +124,14 @@ def _remember_data(s: NativeHart, page: Word, frame: Word, access: Access) -> No
         s.host_store(entry, 8, page)
     context = (table - s.address() - TLB_OFFSET) // TLB_CONTEXT_BYTES
     s.contexts_used = s.contexts_used | (s.const(1) << context)
+
+
+@sem
+def _list(s: NativeHart, entry: Word) -> None:
+    """A data entry is no longer empty: a flush will have to find it."""
+    if s.entries_filled < TLB_LISTED:
+        s.host_store(s.address() + TLB_LIST_OFFSET + (s.entries_filled << 3), 8, entry)
+    s.entries_filled = s.entries_filled + 1
 
 
 @outlined
@@ -148,10 +160,20 @@ def forget_permissions(s: NativeHart) -> None:
 
 @outlined
 def flush(s: NativeHart) -> None:
-    """Drop every cached translation of this hart."""
-    for context in range(TLB_CONTEXTS):
-        if s.contexts_used.bit(context):
-            s.host_fill(s.address() + TLB_OFFSET + context * TLB_CONTEXT_BYTES, TLB_CONTEXT_BYTES)
+    """Drop every cached translation of this hart. Few are dropped one by one, many as a whole."""
+    if s.entries_filled > TLB_LISTED:
+        for context in range(TLB_CONTEXTS):
+            if s.contexts_used.bit(context):
+                start = s.address() + TLB_OFFSET + context * TLB_CONTEXT_BYTES
+                s.host_fill(start, TLB_CONTEXT_BYTES)
+    else:
+        index = s.const(0)
+        while index < s.entries_filled:
+            entry = s.host_load(s.address() + TLB_LIST_OFFSET + (index << 3), 8)
+            s.host_store(entry, 8, s.const(EMPTY))
+            s.host_store(entry + 8, 8, s.const(EMPTY))
+            index = index + 1
+    s.entries_filled = s.const(0)
     for context in range(FETCH_CONTEXTS):
         if s.contexts_used.bit(_FETCH_USED + context):
             start = s.address() + FETCH_OFFSET + context * FETCH_CONTEXT_BYTES

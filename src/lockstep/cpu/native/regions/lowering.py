@@ -71,6 +71,33 @@ class RegionHart(NativeHart):
         self.lowering.refuse()
 
 
+class _Exit:
+    """A block where many paths meet, each with its own values."""
+
+    def __init__(self, lowering: Region, *kinds: Any) -> None:
+        self._builder = lowering.builder
+        self._block = lowering.builder.append_basic_block()
+        self._kinds = kinds
+        self._paths: list[tuple[Any, tuple[Any, ...]]] = []
+
+    def come(self, *values: Any) -> None:
+        """End the current path here."""
+        self._paths.append((self._builder.block, values))
+        self._builder.branch(self._block)
+
+    def enter(self) -> list[Any] | None:
+        """Go on from here; what the paths brought. None: no path comes here."""
+        self._builder.position_at_end(self._block)
+        if not self._paths:
+            self._builder.unreachable()
+            return None
+        phis = [self._builder.phi(kind) for kind in self._kinds]
+        for block, values in self._paths:
+            for phi, value in zip(phis, values, strict=True):
+                phi.add_incoming(value, block)
+        return phis
+
+
 class Region(Threaded):
     """Lowers a shape."""
 
@@ -84,12 +111,9 @@ class Region(Threaded):
         back = builder.neg(builder.mul((entered & (PAGE - 1)).value, I64(_SCALE)))
         self._page_entry = builder.gep(self.entry, [back], source_etype=I8)
         self._budget = builder.alloca(I64)  # left
-        self._exit_entry = builder.alloca(PTR)
-        self._exit_handler = builder.alloca(PTR)  # null: the entry's
-        self._exit_pc = builder.alloca(I64)
-        self._exit_reason = builder.alloca(I64)  # offset of a counter
         builder.store(self.left, self._budget)
-        self._near, self._far = self._block(), self._block()
+        self._near = _Exit(self, I64, PTR, I64, I64)  # place, handler, budget, counter
+        self._far = _Exit(self, I64, I64)  # pc, budget
         self._starts = {at: self._block() for at in shape.blocks}
         self._step: Step = next(iter(shape.blocks.values()))[0]
         self._unspent = 0  # instructions of the block that the current one and those after it are
@@ -113,54 +137,48 @@ class Region(Threaded):
         self.builder.position_at_end(nowhere)
         self.builder.unreachable()
 
-    def _entry_at(self, at: int) -> Any:
-        return self.builder.gep(self._page_entry, [I64(at * _SCALE)], source_etype=I8)
-
     def _stop_at(self, at: int, left: Any, reason: str) -> None:
         """End this path: the instruction at `at` of this page is the next, with `left` to go."""
         handler: Any = ir.Constant(PTR, None)
         if at in self._shape.entries:
             # Its entry leads back here: name the interpreter's own handler.
             handler = self.module.handler(self._handler_name(self._shape.blocks[at][0]))
-        builder = self.builder
-        builder.store(self._entry_at(at), self._exit_entry)
-        builder.store(handler, self._exit_handler)
-        builder.store(left, self._budget)
-        builder.store(I64(HART_OFFSET[reason]), self._exit_reason)
-        builder.branch(self._near)
+        counter = I64(HART_OFFSET[reason])
+        self._near.come(I64(at * _SCALE), handler, left, counter)
 
     def _handler_name(self, step: Step) -> str:
         far = step.target is not None and not 0 <= step.target < PAGE
         return handler_name(step.insn, far=far)
 
-    def _account(self, reason: Any) -> Any:
-        """Count what was done here; returns the budget left."""
+    def _account(self, left: Any, counter: Any) -> None:
+        """Count what was done here, and why it ends."""
         builder, hart = self.builder, self.hart
-        left = builder.load(self._budget)
-        done = self.word(builder.sub(self.left, left))
-        hart.in_regions = hart.in_regions + done
-        counter = builder.gep(self.hart_pointer, [reason], source_etype=I8)
-        builder.store(builder.add(builder.load(counter, typ=I64), I64(1)), counter)
-        return left
+        hart.in_regions = hart.in_regions + self.word(builder.sub(self.left, left))
+        slot = builder.gep(self.hart_pointer, [counter], source_etype=I8)
+        builder.store(builder.add(builder.load(slot, typ=I64), I64(1)), slot)
 
     def _leave_near(self) -> None:
+        brought = self._near.enter()
+        if brought is None:
+            return
         builder = self.builder
-        builder.position_at_end(self._near)
-        left = self._account(builder.load(self._exit_reason))
-        entry = builder.load(self._exit_entry)
-        named = builder.load(self._exit_handler)
-        kind = HANDLER_TYPE.as_pointer()
+        place, named, left, counter = brought
+        self._account(left, counter)
+        entry = builder.gep(self._page_entry, [place], source_etype=I8)
         is_named = builder.icmp_unsigned("!=", named, ir.Constant(PTR, None))
-        usual = builder.load(entry, typ=kind)
+        usual = builder.load(entry, typ=HANDLER_TYPE.as_pointer())
         handler = builder.select(is_named, named, usual)
         spent = builder.icmp_unsigned("==", left, I64(0))
         handler = builder.select(spent, self.module.handler("op_stop"), handler)
         self.tail_call(handler, entry, left, self.delta)
 
     def _leave_far(self) -> None:
-        self.builder.position_at_end(self._far)
-        left = self._account(I64(HART_OFFSET["left_far"]))
-        self.go_to(self.word(self.builder.load(self._exit_pc)), left)
+        brought = self._far.enter()
+        if brought is None:
+            return
+        pc, left = brought
+        self._account(left, I64(HART_OFFSET["left_far"]))
+        self.go_to(self.word(pc), left)
 
     # Blocks.
     def _lower(self, at: int, block: Block) -> None:
@@ -217,8 +235,7 @@ class Region(Threaded):
             self._go_far(self._page_pc + at)
 
     def _go_far(self, target: NativeWord) -> None:
-        self.builder.store(target.value, self._exit_pc)
-        self.builder.branch(self._far)
+        self._far.come(target.value, self._rest)
 
     def _jump(self, target: NativeWord) -> None:
         """An indirect jump. Where calls of this region come back to is known beforehand."""
