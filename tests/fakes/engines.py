@@ -99,7 +99,8 @@ def make_engine(
     if engine != "auto":
         return make_cpu(engine, harts, ram, bus, shift, quantum)
     cpu = make_cpu(engine, harts, ram, bus, shift, quantum, regions=Whims(seed))
-    cpu._block.slice = 3 if seed is None else Random(seed).choice((1, 2, 7, 50, 333))
+    # A block longer than a slice never runs in a region.
+    cpu._block.slice = 64 if seed is None else Random(seed).choice((2, 7, 20, 50, 150, 500))
     return cpu
 
 

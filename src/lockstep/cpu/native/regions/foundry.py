@@ -60,6 +60,13 @@ class Linkage:
         return self._interpreter.linker.link(product.object, names, imports)
 
 
+class _Linked(NamedTuple):
+    """A product in executable memory."""
+
+    product: Product
+    addresses: Mapping[str, int]
+
+
 class AtOnce:
     """A foundry that compiles while the guest waits: the same order gives the same regions."""
 
@@ -68,28 +75,22 @@ class AtOnce:
     ) -> None:
         self._linkage = Linkage(interpreter)
         self._compile = compile_regions
-        self._covered: dict[bytes, set[int]] = {}
+        self._made: dict[bytes, list[_Linked]] = {}  # by the code of their page
         self._done: list[Part] = []
 
     def order(self, hot: Hot) -> None:
-        """Make the regions."""
-        covered = self._covered.setdefault(hot.code, set())
+        """Make the regions, or take those that were made for the same code."""
+        made = self._made.setdefault(hot.code, [])
+        covered = {at for linked in made for at in linked.product.covered}
         product = self._compile(self._linkage.order(hot, covered))
         if product.entries:
-            covered |= set(product.covered)
-            self._done.append(part_for(hot, product, self._linkage.link(product)))
+            made.append(_Linked(product, self._linkage.link(product)))
+        self._done += [part_for(hot, *linked) for linked in made]
 
     def finished(self) -> Iterable[Part]:
         """What was made since the last call."""
         done, self._done = self._done, []
         return done
-
-
-class _Linked(NamedTuple):
-    """A product in executable memory."""
-
-    product: Product
-    addresses: Mapping[str, int]
 
 
 class Workshop:

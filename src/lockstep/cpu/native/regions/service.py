@@ -18,7 +18,6 @@ from lockstep.cpu.layout import (
     HEAT_LINE,
     HEAT_TOTAL_AT,
     HEAT_WAIT_AT,
-    NEVER_HOT,
     PAGE,
     RESETS_OFFSET,
 )
@@ -31,7 +30,9 @@ Install = Callable[[int, int, int], None]
 """See fetch.install_region: (physical address, host address, lines)."""
 
 RESTLESS: Final = WHOLE_RESETS + 8
-"""A page whose code was forgotten so often is left to the interpreter."""
+"""A page whose code was forgotten so often is left to the interpreter ..."""
+CALM: Final = 4096
+"""... until so many samples have found it unchanged."""
 
 
 class Hot(NamedTuple):
@@ -123,20 +124,25 @@ class Regions:
 
     def _order(self, page: int) -> None:
         record = self._heat[page * HEAT_BYTES : (page + 1) * HEAT_BYTES]
-        totals = record[HEAT_TOTAL_AT:].cast("Q")
-        restless = self._word(page, RESETS_OFFSET) >= RESTLESS
-        totals[(HEAT_WAIT_AT - HEAT_TOTAL_AT) // 8] = (
-            NEVER_HOT if restless else self._when.next(totals[0])
-        )
-        if not restless:
-            self._counts["orders"] += 1
-            self._foundry.order(
-                Hot(page, self._code(page), self._handlers(page), bytes(record[:HEAT_TOTAL_AT]))
-            )
-            record[:HEAT_TOTAL_AT] = bytes(HEAT_TOTAL_AT)
+        samples, wait = record[HEAT_TOTAL_AT:].cast("Q"), (HEAT_WAIT_AT - HEAT_TOTAL_AT) // 8
+        if self._is_restless(page, samples[0]):
+            samples[wait] = CALM
+            return
+        samples[wait] = self._when.next(samples[0])
+        self._counts["orders"] += 1
+        lines = record[:HEAT_TOTAL_AT]
+        self._foundry.order(Hot(page, self._code(page), self._handlers(page), bytes(lines)))
+        lines[:] = bytes(HEAT_TOTAL_AT)
 
-    def _word(self, page: int, offset: int) -> int:
-        return int(self._pool[(page * DECODED_PAGE_BYTES + offset) // 8])
+    def _is_restless(self, page: int, samples: int) -> bool:
+        """Whether the page's code changes so often that regions are not worth it."""
+        resets = (page * DECODED_PAGE_BYTES + RESETS_OFFSET) // 8
+        if self._pool[resets] < RESTLESS:
+            return False
+        if samples < CALM:
+            return True
+        self._pool[resets] = WHOLE_RESETS
+        return False
 
     def _code(self, page: int) -> bytes:
         return bytes(self._ram.view[page * PAGE : (page + 1) * PAGE])

@@ -1,0 +1,178 @@
+"""The workshop: what was made once is found again, and nothing that goes wrong there shows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from conformance.assembler import Assembler
+from lockstep.cpu.layout import HEAT_LINE, PAGE
+from lockstep.cpu.native.objects import Interpreter, load
+from lockstep.cpu.native.regions.compiler import answer
+from lockstep.cpu.native.regions.foundry import LEAST, Smith, Workshop
+from lockstep.cpu.native.regions.service import Hot, Part
+
+SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def interpreter() -> Interpreter:
+    return load(print)
+
+
+class Shelf:
+    """A store in memory."""
+
+    def __init__(self) -> None:
+        self.parts: dict[bytes, list[bytes]] = {}
+
+    def get(self, key: bytes) -> list[bytes]:
+        return list(self.parts.get(key, []))
+
+    def put(self, key: bytes, part: bytes) -> None:
+        self.parts.setdefault(key, []).append(part)
+
+
+class Apprentice:
+    """The compiler, in this process; it counts what it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, order: bytes) -> bytes | None:
+        self.asked += 1
+        return answer(order)
+
+
+class Bell:
+    """Waits until something is ready."""
+
+    def __init__(self) -> None:
+        self._rung = threading.Semaphore(0)
+
+    def ring(self) -> None:
+        self._rung.release()
+
+    def heard(self, seconds: float = SECONDS) -> bool:
+        return self._rung.acquire(timeout=seconds)
+
+
+@contextmanager
+def workshop(
+    interpreter: Interpreter, shelf: Shelf, smith: Smith
+) -> Iterator[tuple[Workshop, Bell]]:
+    bell = Bell()
+    made = Workshop(interpreter, shelf, smith, bell.ring)
+    try:
+        yield made, bell
+    finally:
+        made.close()
+
+
+def hot(interpreter: Interpreter, data: int = 0, step: int = -1, samples: int = LEAST) -> Hot:
+    """A loop on the first line of page 7; `data` is further down."""
+    code = Assembler(0)
+    code.label("loop")
+    code.emit("addi", rd=5, rs1=5, imm=step)
+    code.branch("bne", "loop", rs1=5, rs2=0)
+    page = code.finish().ljust(PAGE - 8, b"\0") + data.to_bytes(8, "little")
+    handlers = [interpreter.handlers["op_decode"]] * (PAGE // 2)
+    for index in (0, 2):
+        handlers[index] = interpreter.handlers["op_illegal"] + 1  # anything but an op
+    words = b"".join(h.to_bytes(8, "little") for h in handlers)
+    heat = samples.to_bytes(2, "little") + bytes(2 * (PAGE // HEAT_LINE - 1))
+    return Hot(7, page, words, heat)
+
+
+def one_part(made: Workshop, bell: Bell) -> Part:
+    assert bell.heard()
+    (part,) = made.finished()
+    return part
+
+
+def test_what_is_ordered_is_compiled_and_kept(interpreter: Interpreter) -> None:
+    shelf, smith = Shelf(), Apprentice()
+    with workshop(interpreter, shelf, smith) as (made, bell):
+        made.order(hot(interpreter))
+        part = one_part(made, bell)
+    assert (part.page, part.covered, set(part.entries)) == (7, (0, 4), {0})
+    assert (smith.asked, bool(shelf.parts)) == (1, True)
+
+
+def test_what_was_made_before_is_found(interpreter: Interpreter) -> None:
+    """By another process, though the data on the page is not what it was, and however little hot
+    it is."""
+    shelf, smith = Shelf(), Apprentice()
+    with workshop(interpreter, shelf, smith) as (made, bell):
+        made.order(hot(interpreter))
+        one_part(made, bell)
+    with workshop(interpreter, shelf, smith) as (made, bell):
+        made.order(hot(interpreter, data=99, samples=1))
+        assert one_part(made, bell).covered == (0, 4)
+        assert made.stats()["cache_hits"] == 1
+    assert smith.asked == 1
+
+
+def test_other_code_is_not_found(interpreter: Interpreter) -> None:
+    shelf, smith = Shelf(), Apprentice()
+    with workshop(interpreter, shelf, smith) as (made, bell):
+        for step in (-1, -2):
+            made.order(hot(interpreter, step=step))
+            assert one_part(made, bell).code[:4] != b"\0\0\0\0"
+    assert smith.asked == 2
+
+
+def test_nonsense_in_the_store_is_ignored(interpreter: Interpreter) -> None:
+    """It is compiled again."""
+    shelf, smith = Shelf(), Apprentice()
+    with workshop(interpreter, shelf, smith) as (made, bell):
+        made.order(hot(interpreter))
+        one_part(made, bell)
+    for parts in shelf.parts.values():
+        parts[:] = [b"nonsense" for _ in parts]
+    with workshop(interpreter, shelf, smith) as (made, bell):
+        made.order(hot(interpreter))
+        one_part(made, bell)
+    assert smith.asked == 2
+
+
+def test_little_heat_is_not_worth_a_compilation(interpreter: Interpreter) -> None:
+    smith = Apprentice()
+    with workshop(interpreter, Shelf(), smith) as (made, bell):
+        made.order(hot(interpreter, samples=LEAST - 1))
+        assert not bell.heard(0.2)
+    assert smith.asked == 0
+
+
+def test_without_a_smith_nothing_is_made(interpreter: Interpreter) -> None:
+    """It has died; the guest goes on as it is."""
+    gone = threading.Event()
+
+    def dead(order: bytes) -> None:
+        gone.set()
+
+    with workshop(interpreter, Shelf(), dead) as (made, bell):
+        made.order(hot(interpreter))
+        assert gone.wait(SECONDS)
+        made.order(hot(interpreter, step=-2))
+        assert not bell.heard(0.2)
+        assert list(made.finished()) == []
+
+
+def test_an_order_under_way_does_not_hold_up_the_end(interpreter: Interpreter) -> None:
+    """Whoever closes ends the smith first."""
+    begun, end = threading.Event(), threading.Event()
+
+    def slow(order: bytes) -> None:
+        begun.set()
+        end.wait(SECONDS)
+
+    made = Workshop(interpreter, Shelf(), slow, lambda: None)
+    with suppress(BaseException):
+        made.order(hot(interpreter))
+    assert begun.wait(SECONDS)
+    end.set()
+    made.close()

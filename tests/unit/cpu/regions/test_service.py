@@ -1,0 +1,177 @@
+"""Regions in place: they come when the code is what they were made from, and go when it changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.assembler import Assembler
+from fakes.engines import Whims, Whimsical, in_regions, make_engine, regions_of
+from lockstep.cpu.engine import BusError, Cpu, make_cpu
+from lockstep.cpu.memory import Ram
+from lockstep.cpu.native.objects import Interpreter
+from lockstep.cpu.native.regions import service
+from lockstep.cpu.native.regions.service import RESTLESS, Geometric, Hot, Part
+
+BASE, SIZE = 0x8000_0000, 1 << 20
+T0, T1, S0, A0 = 5, 6, 8, 10
+LOOP = 4
+
+
+class NoBus:
+    def read(self, addr: int, size: int) -> int:
+        raise BusError
+
+    def write(self, addr: int, size: int, value: int) -> None:
+        raise BusError
+
+
+def loop(ram: Ram, *body: tuple[str, dict[str, int]]) -> None:
+    """For ever: count in a0, and do what is in `body`."""
+    code = Assembler(BASE)
+    code.emit("auipc", rd=T0, imm=0)
+    code.label("loop")
+    code.emit("addi", rd=A0, rs1=A0, imm=1)
+    for name, operands in body:
+        code.emit(name, **operands)
+    code.branch("jal", "loop", rd=0)
+    ram.write(BASE, code.finish())
+
+
+@pytest.fixture
+def ram() -> Ram:
+    return Ram(BASE, SIZE)
+
+
+@pytest.fixture
+def cpu(ram: Ram) -> Cpu:
+    made = make_engine("auto", 1, ram, NoBus(), 0)
+    made.reset(BASE, {})
+    return made
+
+
+def counts(cpu: Cpu) -> dict[str, int]:
+    return regions_of(cpu).stats()  # type: ignore[no-any-return]
+
+
+def test_a_loop_runs_in_a_region(ram: Ram, cpu: Cpu) -> None:
+    """All but the first slices, and whatever the budget cuts off."""
+    loop(ram)
+    cpu._block.slice = 100
+    cpu.run(10_001)
+    assert cpu.harts[0].x[A0] == 5_000
+    assert in_regions(cpu) > 9_000
+
+
+def test_a_host_write_to_the_code_ends_the_region(ram: Ram, cpu: Cpu) -> None:
+    """DMA, a debugger: the next instruction is the new one."""
+    loop(ram)
+    cpu.run(2_001)
+    code = Assembler(0)
+    code.emit("addi", rd=A0, rs1=A0, imm=100)
+    ram.write(BASE + LOOP, code.finish())
+    before = cpu.harts[0].x[A0]
+    cpu.run(2_021)
+    assert cpu.harts[0].x[A0] == before + 10 * 100
+
+
+def test_data_on_the_page_does_not_end_the_region(ram: Ram, cpu: Cpu) -> None:
+    """A store to another line of the page forgets nothing once the page is known to be mixed."""
+    loop(ram, ("sw", {"rs1": T0, "rs2": A0, "imm": 0x7F0}))
+    cpu._block.slice = 50
+    cpu.run(3_001)
+    before = in_regions(cpu), counts(cpu)
+    cpu.run(9_001)
+    assert counts(cpu) == before[1]
+    assert in_regions(cpu) > before[0] + 3_000  # of each round all but the store
+    assert ram.read(BASE + 0x7F0, 4) == cpu.harts[0].x[A0].to_bytes(4, "little")
+
+
+class Late(Whimsical):
+    """Delivers when it is let to."""
+
+    let = False
+
+    def finished(self) -> list[Part]:
+        return list(super().finished()) if self.let else []
+
+
+class LateSupply(Whims):
+    """With a foundry that is late."""
+
+    made: Late
+
+    def foundry(self, interpreter: Interpreter, ready: object) -> Late:
+        self.made = Late(interpreter, None)
+        return self.made
+
+
+def test_a_region_that_comes_too_late_is_dropped(ram: Ram) -> None:
+    """The code was another one when it was ordered."""
+    supply = LateSupply(None)
+    cpu = make_cpu("auto", 1, ram, NoBus(), 0, regions=supply)
+    cpu.reset(BASE, {})
+    cpu._block.slice = 10
+    loop(ram)
+    cpu.run(500)
+    loop(ram, ("addi", {"rd": S0, "rs1": S0, "imm": 1}))
+    supply.made.let = True
+    cpu.run(700)
+    assert counts(cpu)["regions_out_of_date"] >= 1
+    assert cpu.harts[0].x[S0] > 0
+
+
+def test_a_restless_page_is_left_to_the_interpreter(
+    ram: Ram, cpu: Cpu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code that changes all the time is not worth a compilation each time, until it is calm."""
+    patch = ("sw", {"rs1": T0, "rs2": T1, "imm": LOOP})
+    loop(ram, patch, ("addi", {"rd": S0, "rs1": S0, "imm": 1}))
+    cpu.harts[0].x[T1] = int.from_bytes(ram.read(BASE + LOOP, 4), "little")
+    cpu.run(20_000)
+    ordered = counts(cpu)["regions_orders"]
+    assert ordered <= 2 * RESTLESS
+    monkeypatch.setattr(service, "CALM", 3)
+    code = Assembler(0)
+    code.emit("addi")
+    ram.write(BASE + LOOP + 4, code.finish())  # no more stores
+    before = in_regions(cpu)
+    cpu.run(21_000)
+    assert counts(cpu)["regions_orders"] > ordered
+    assert in_regions(cpu) > before + 300
+
+
+def test_orders_for_a_page_become_rare() -> None:
+    when = Geometric()
+    samples, orders = when.first(), 0
+    while samples < 1_000_000:
+        samples, orders = when.next(samples), orders + 1
+    assert orders < 12
+
+
+def test_what_is_ordered_says_all(ram: Ram) -> None:
+    """The page, what was executed of it and how hot its lines are."""
+    ordered: list[Hot] = []
+
+    class Clerk:
+        thresholds = Whims(None)
+
+        def foundry(self, interpreter: Interpreter, ready: object) -> Clerk:
+            return self
+
+        def order(self, hot: Hot) -> None:
+            ordered.append(hot)
+
+        def finished(self) -> list[Part]:
+            return []
+
+    cpu = make_cpu("auto", 1, ram, NoBus(), 0, regions=Clerk())
+    cpu.reset(BASE, {})
+    cpu._block.slice = 7
+    loop(ram)
+    cpu.run(100)
+    hot = ordered[-1]
+    assert (hot.page, hot.code[:16]) == (0, ram.read(BASE, 16))
+    assert memoryview(hot.heat).cast("H")[0] > 0
+    handlers = memoryview(hot.handlers).cast("Q")
+    assert len({handlers[0], handlers[2], handlers[4]}) == 3
+    assert handlers[100] == handlers[101]

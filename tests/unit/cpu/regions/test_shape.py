@@ -1,0 +1,81 @@
+"""What becomes a region: blocks that lead to each other, and where they may be entered."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.assembler import Assembler
+from lockstep.cpu.layout import HEAT_LINE, PAGE
+from lockstep.cpu.native.regions import shape
+from lockstep.cpu.native.regions.code import Code
+from lockstep.cpu.native.regions.shape import LARGEST, LONGEST_BLOCK, Shape, shapes
+
+COLD = [0] * (PAGE // HEAT_LINE)
+HOT = [1] * (PAGE // HEAT_LINE)
+
+
+def read(code: Assembler) -> Code:
+    page = code.finish()
+    return Code.read(page.ljust(PAGE, b"\0"), frozenset(range(0, len(page), 4)), frozenset())
+
+
+def regions(code: Assembler, heat: list[int] = HOT) -> list[Shape]:
+    return shapes(read(code), heat, frozenset())
+
+
+def test_a_loop_is_one_region_entered_at_its_head() -> None:
+    code = Assembler(0)
+    code.emit("addi", rd=5, imm=10)
+    code.label("loop")
+    code.emit("addi", rd=5, rs1=5, imm=-1)
+    code.branch("bne", "loop", rs1=5, rs2=0)
+    code.emit("jalr", rd=0, rs1=1, imm=0)
+    (one,) = regions(code)
+    assert sorted(one.blocks) == [0, 4, 12]
+    assert one.entries == (0, 4)
+    assert one.size == 4
+
+
+def test_where_a_call_comes_back_to_is_an_entry() -> None:
+    code = Assembler(0)
+    code.branch("jal", "callee", rd=1)
+    code.emit("addi", rd=5, rs1=5, imm=1)
+    code.emit("jalr", rd=0, rs1=6, imm=0)
+    code.label("callee")
+    code.emit("jalr", rd=0, rs1=1, imm=0)
+    (one,) = regions(code)
+    assert one.entries == (0, 4, 12)
+
+
+def test_cold_code_is_left_alone() -> None:
+    code = Assembler(0)
+    code.emit("addi", rd=5, imm=10)
+    assert regions(code, COLD) == []
+
+
+def test_covered_code_starts_no_region() -> None:
+    code = Assembler(0)
+    code.emit("addi", rd=5, imm=10)
+    assert shapes(read(code), HOT, frozenset((0,))) == []
+
+
+def test_a_region_is_bounded_and_the_rest_is_another_one() -> None:
+    """Every block is in exactly one, none is longer than its bound."""
+    code = Assembler(0)
+    for _ in range(2 * LARGEST):
+        code.emit("addi", rd=5, rs1=5, imm=1)
+    made = regions(code)
+    assert sum(one.size for one in made) == 2 * LARGEST
+    assert max(one.size for one in made) <= LARGEST
+    assert max(len(block) for one in made for block in one.blocks.values()) == LONGEST_BLOCK
+
+
+def test_the_hottest_code_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shape, "LARGEST", 40)
+    code = Assembler(0)
+    for _ in range(400):
+        code.emit("addi", rd=5, rs1=5, imm=1)
+    heat = list(HOT)
+    heat[17] = 5
+    first = regions(code, heat)[0]
+    assert 17 in {step.at // HEAT_LINE for block in first.blocks.values() for step in block}
