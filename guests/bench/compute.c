@@ -2,7 +2,7 @@
 #include "bench.h"
 
 #define PRIMES_BELOW 16384
-#define ROUNDS 1200
+#define ROUNDS 2000
 
 static uint8_t composite[PRIMES_BELOW];
 static uint32_t crc_table[256];

@@ -2,7 +2,7 @@
 #include "bench.h"
 
 #define BODIES 5
-#define STEPS 900000
+#define STEPS 2200000
 
 struct body {
     double x[3], v[3], mass;
@@ -76,5 +76,5 @@ void main(uint64_t hart)
     for (int a = 0; a < BODIES; a++)
         for (int i = 0; i < 3; i++)
             sum = sum * 31 + bits(bodies[a].x[i]);
-    finish("fp", sum * 31 + mandelbrot(800));
+    finish("fp", sum * 31 + mandelbrot(1200));
 }
