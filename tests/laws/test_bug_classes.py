@@ -164,24 +164,6 @@ def test_lost_wake_up_of_who_falls_asleep():
     assert len(rig.machine.memory) >= naps
 
 
-def test_starvation_of_the_guest(tmp_path):
-    """Input that never ends: for each turn of the main loop the guest has one, and does something
-    in it."""
-    rig = live_rig({100_000: power_off}, tmp_path / "r")
-    rig.machine.cpu.pace_s = 0.001
-    turns = []
-
-    def read_and_go_on(read):
-        turns.append(len(rig.machine.cpu.periods))
-        return b"x"  # and there is more to read
-
-    with keyboard(rig, read_and_go_on) as press_key:
-        press_key()
-        run_beside(rig, lambda: None)
-    assert 10 < len(turns) <= 110
-    assert max(turns.count(period) for period in turns) <= 2
-
-
 def test_starvation_by_old_stop_requests(tmp_path):
     """A guest that finds one at the start of every turn comes to its end all the same."""
     rig = live_rig({100_000: power_off}, tmp_path / "r")

@@ -1,16 +1,23 @@
 """Whatever the options: what was recorded replays, to the last byte and digest."""
 
+import os
+import socket
 import tempfile
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fakes.cli import run_cli
 from fakes.engines import ENGINES
+from lockstep.host.serial import open_serial
 from lockstep.session import api
+from lockstep.session.build import live
+from lockstep.session.config import MachineConfig
+from lockstep.session.console import Console
 
 DEMO = str(files("lockstep.ui") / "data" / "demo.elf")
 REBOOT = str(Path(__file__).parents[2] / "guests" / "build" / "reboot.elf")
@@ -95,3 +102,32 @@ def test_every_serial_port_is_recorded_alike(capfd, monkeypatch, machine, serial
             assert made.out == again.out
         if serial == "file":
             assert out.read_bytes().decode() == again.out
+
+
+def dial(where, note):
+    """The other side of a serial port, of which we were told in a note."""
+    address = note.split()[-1]
+    if where == "pty":
+        return os.fdopen(os.open(address, os.O_RDWR | os.O_NOCTTY), "r+b", buffering=0)
+    family = socket.AF_UNIX if where == "unix" else socket.AF_INET
+    host, _, port = address.partition(":")[2].rpartition(":")
+    peer = socket.socket(family)
+    peer.connect(address.removeprefix("unix:") if where == "unix" else (host, int(port)))
+    return peer.makefile("rwb", buffering=0)
+
+
+@pytest.mark.parametrize("smp", [1, 3])
+@pytest.mark.parametrize("where", ["unix", "tcp", "pty"])
+def test_what_is_typed_into_any_serial_port_is_replayed(tmp_path, where, smp):
+    """At its instants, and to a console that has no input."""
+    specs = {"unix": f"unix:{tmp_path / 's'}", "tcp": "tcp:127.0.0.1:0", "pty": "pty"}
+    notes: list[str] = []
+    console = Console(open_serial(specs[where], notes.append))
+    config = MachineConfig(kernel=DEMO, bios="none", memory=16 << 20, smp=smp)
+    with dial(where, notes[0]) as typist:
+        typist.write(b"heads or tails")
+        with live(config, console, recording=tmp_path / "r", digest_every=20_000) as session:
+            session.run()
+    typed = [each["data"] for each in api.events(tmp_path / "r") if each["kind"] == "serial"]
+    assert bytes.fromhex("".join(typed)) == b"heads or tails"
+    assert b"typed meanwhile    heads or tails" in api.replay(tmp_path / "r").console

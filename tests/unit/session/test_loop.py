@@ -465,7 +465,7 @@ class Spinning:
 
 @pytest.mark.parametrize("recorded", [False, True])
 def test_a_main_loop_that_never_rests_cannot_starve_the_guest(tmp_path, recorded):
-    """The two take turns, and no turn ends without progress."""
+    """The two take turns."""
     rig = live_rig({200_000: lambda m: m.finish("poweroff")}, tmp_path / "r" if recorded else None)
     spinning = Spinning(rig)
     assert rig.run().reason == "poweroff"

@@ -6,12 +6,15 @@ import subprocess
 import sys
 import time
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
 from fakes.recordings import alter_about
 from lockstep import __version__
+from lockstep.session import api
 
+BUILT = Path(__file__).parents[3] / "guests" / "build"
 DEMO = files("lockstep.ui") / "data" / "demo.elf"
 MACHINE = ("--bios", "none", "--kernel", DEMO, "--memory", "16M", "--smp", "2")
 FAST = (*MACHINE, "--serial", "stdio", "--idle", "skip", "--seed", "1")
@@ -160,3 +163,12 @@ def test_the_demo(cli):
     done = cli("demo")
     assert done.status == 0
     assert "replay matched" in done.out.lower()
+
+
+def test_a_verification_tells_how_far_it_is_and_how_long_it_will_take(terminal, tmp_path):
+    """At a terminal, of a replay that takes longer than a moment."""
+    api.record(tmp_path / "r", kernel=str(BUILT / "memory.elf"), bios="none", memory=64 << 20)
+    tty = terminal("verify", tmp_path / "r")
+    for shown in (b"replaying", b" %", b"0:00:0", b"all"):
+        tty.expect(shown)
+    assert tty.ended() == 0
