@@ -71,6 +71,7 @@ def live_rig(
     every: int = 0,
     hears: bool = True,
     clock=monotonic_ns,
+    shift: int = 0,
 ) -> Rig:
     rig = Rig(enabled=path is not None, hears=hears)
     live = Live(HostAnswers(), {"serial0": rig.console.emit})
@@ -78,7 +79,7 @@ def live_rig(
     if path is not None:
         rig.log = LogWriter(path, Manifest(machine={}, digest_every=every))
         world, tick = Recorder(live, rig.log, rig.now, rig.locks.replay), rig.log.tick
-    rig.machine = FakeMachine(guest, world.outlet, rig.locks.big)
+    rig.machine = FakeMachine(guest, world.outlet, rig.locks.big, shift)
     world.checkpoint("machine-init", rig.now(), rig.machine.digests)
     policy = SkipIdle(live) if idle == "skip" else RealIdle(live, clock)
     rig.session = Session(
@@ -93,12 +94,14 @@ def live_rig(
     return rig
 
 
-def replay_rig(guest: Guest, path: Path, *, idle: str = "real", until: int = FOREVER) -> Rig:
+def replay_rig(
+    guest: Guest, path: Path, *, idle: str = "real", until: int = FOREVER, shift: int = 0
+) -> Rig:
     rig = Rig(enabled=True, hears=False)
     world = Replayer(
         LogReader(path), rig.now, rig.locks.replay, lambda port, data: rig.console.emit(data)
     )
-    rig.machine = FakeMachine(guest, world.outlet, rig.locks.big)
+    rig.machine = FakeMachine(guest, world.outlet, rig.locks.big, shift)
     world.checkpoint("machine-init", rig.now(), rig.machine.digests)
     policy = ReplayIdle(world, skip=idle == "skip")
     rig.session = Session(

@@ -324,6 +324,17 @@ def test_expired_timer_race(tmp_path, idle, ns):
     same_again(guest, tmp_path / "r", rig, outcome, idle)
 
 
+def test_expired_timer_race_between_two_instructions(tmp_path):
+    """A timer that is due in the middle of an instruction's time runs right after it."""
+    guest = {1_000: lambda m: m.set_device_timer(20), 5_000: power_off}
+    rig = live_rig(guest, tmp_path / "r", shift=3)
+    outcome = run_beside(rig, lambda: None)
+    assert rig.machine.memory == [("timer", 1_003, 1_003 * 8)]
+    again = replay_rig(guest, tmp_path / "r", shift=3)
+    assert again.run() == outcome
+    assert again.machine.memory == rig.machine.memory
+
+
 class LeapingClock:
     """A host whose clock is an hour on at each look: it slept, or was stopped."""
 
