@@ -3,6 +3,7 @@
 Both locks are held from before the first question to the outside until the session has them.
 """
 
+import gc
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -10,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from weakref import WeakSet
 
 import msgspec
 
@@ -49,6 +51,9 @@ from lockstep.session.vcpu import Computer
 from lockstep.session.watchdog import Watchdog
 
 _SEED_BYTES: Final = 32
+
+_machines: Final[WeakSet[Machine]] = WeakSet()
+"""Those whose memory this process has not given back yet."""
 
 
 class _Instants:
@@ -252,6 +257,8 @@ def _build(
     probe: Probe | None = None,
 ) -> Computer:
     """The machine at its first instruction, and its harts."""
+    if _machines:
+        gc.collect()  # a machine that is over is a circle of references, with all of its RAM in it
     seed = world.outlet("board").ask("entropy", _SEED_BYTES)
     board = replace(board, rng_seed=seed)
     bus = Bus(locks.big)
@@ -266,6 +273,7 @@ def _build(
         config.engine, config.smp, ram, bus, config.shift, config.quantum, _tell, regions
     )
     machine = Machine(board, cpu, ram, bus, world.outlet)
+    _machines.add(machine)
     instants.cpu = cpu
     if probe is not None:
         probe.machine = machine
