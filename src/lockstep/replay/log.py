@@ -24,8 +24,9 @@ from lockstep.replay.file import ChunkRow, Range, RecordingFile, Text, TextRow, 
 from lockstep.replay.format import REVISION, AnyEvent, Checkpoint, Ending, Logged, Manifest
 from lockstep.replay.merge import MERGED_BYTES, merge_chunks, merge_texts
 
-_FLUSH_NS: Final = 500_000_000
-"""Commit so often, in host time: `kill -9` loses less than a second."""
+_FLUSH_NS: Final = 300_000_000
+"""Commit no oftener, in host time. `tick` is called so often that `kill -9` loses less than a
+second."""
 _EVENT_BYTES: Final = 32
 _RESERVE: Final = 64 << 10
 """Of a bounded recording: for what happens until the machine has stopped, and for its ending."""

@@ -22,8 +22,12 @@ from lockstep.session.outcome import ENDINGS, POWER, SERIAL, Outcome
 from lockstep.session.pace import Pace
 from lockstep.session.vcpu import Computer, VCpu
 
-_BEAT_NS: Final = 200_000_000
-"""How often the main loop has a look even if nothing happens: a recording is committed then."""
+_BEAT_NS: Final = 400_000_000
+"""How often the main loop has a look even if nothing happens: a recording is committed then.
+
+No oftener than that: each look takes the locks from the vCPU thread, which on a busy host may find
+its processor taken when it comes back.
+"""
 
 _DIGESTION_NS: Final = 20_000_000
 """How soon to look again whether the guest has read its input."""

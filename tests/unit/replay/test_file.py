@@ -156,7 +156,7 @@ def test_tick_commits_when_its_time_has_come(tmp_path: Path) -> None:
     log.flush(Icount(0))
     log.append(Icount(5), Warp(1))
     log.tick(Icount(6), 0)
-    log.tick(Icount(6), 300_000_000)
+    log.tick(Icount(6), 299_999_999)
     assert LogReader(path).end() == 0
     log.tick(Icount(7), 600_000_000)
     assert LogReader(path).end() == 7
