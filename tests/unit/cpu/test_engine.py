@@ -85,14 +85,17 @@ def test_runs_and_device_accesses_are_counted(bench: Bench) -> None:
     bench.cpu.request_stop()
     bench.cpu.run(10)
     bench.cpu.run(10)
-    assert bench.cpu.stats().items() >= {
-        "instructions": bench.cpu.icount,
-        "device_accesses": 2,
-        "runs": 4,
-        "exits_done": 2,
-        "exits_idle": 1,
-        "exits_stopped": 1,
-    }.items()
+    assert (
+        bench.cpu.stats().items()
+        >= {
+            "instructions": bench.cpu.icount,
+            "device_accesses": 2,
+            "runs": 4,
+            "exits_done": 2,
+            "exits_idle": 1,
+            "exits_stopped": 1,
+        }.items()
+    )
 
 
 # Illegal instructions and fetches.

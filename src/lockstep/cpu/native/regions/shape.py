@@ -10,11 +10,14 @@ from typing import Final
 from lockstep.cpu.layout import HEAT_LINE, PAGE
 from lockstep.cpu.native.regions.code import Code, Step
 
-LARGEST: Final = 240
+LARGEST: Final = 160
 """Instructions in a region: LLVM's time grows faster than a region does."""
 
 LONGEST_BLOCK: Final = 48
 """Instructions under one check of the budget. With less left, the interpreter takes over."""
+
+_SPREAD: Final = 8
+"""Lines with less than this part of the heat of the hottest have time: they may get hotter."""
 
 Block = tuple[Step, ...]
 
@@ -33,14 +36,14 @@ class Shape:
 
 
 def shapes(code: Code, heat: Sequence[int], covered: frozenset[int]) -> list[Shape]:
-    """Regions around the lines of the page that were sampled, hottest first, unless covered."""
+    """Regions around the hottest lines of the page, hottest first, unless they are covered."""
     blocks = _blocks(code)
     near = _neighbours(blocks)
     warmth = {at: _warmth(block, heat) for at, block in blocks.items()}
     free = set(blocks)
     found = []
     for at in sorted(blocks, key=lambda at: -warmth[at]):
-        if warmth[at] == 0:
+        if warmth[at] * _SPREAD <= max(heat):
             break
         if at in free and at not in covered:
             chosen = _around(at, blocks, near, free)
