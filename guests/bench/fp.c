@@ -2,7 +2,7 @@
 #include "bench.h"
 
 #define BODIES 5
-#define STEPS 2200000
+#define STEPS 4000000
 
 struct body {
     double x[3], v[3], mass;

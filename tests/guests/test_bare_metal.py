@@ -15,7 +15,7 @@ CHECKSUMS = {
     "compute": "f9b9e48355ce0c5f",
     "memory": "84550299ae2d8f15",
     "callret": "8e315a6728508f38",
-    "fp": "7b8f8741662658cc",
+    "fp": "4d4728d3554542aa",
     "mix": "d1c1304d42b84333",
     "records": "d3591acb86de08b6",
     "syscall": "037b827000189599",

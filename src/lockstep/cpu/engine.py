@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from lockstep.cpu.layout import MMIO_DONE, MMIO_FAULTED, MMIO_NONE, NEVER_HOT
 from lockstep.cpu.memory import Follower, Ram, host_address
-from lockstep.cpu.schedule import ATTENTION, DONE, IDLE, MMIO, SLICE, STOPPED, TICK_NS
+from lockstep.cpu.schedule import ATTENTION, DONE, IDLE, MMIO, STOPPED, TICK_NS
 from lockstep.cpu.state import ClusterBlock, CpuState, HartState
 from lockstep.errors import InternalError, UsageError
 from lockstep.isa.privileged import ENVCFG_STCE, MTIP, STIP
@@ -233,7 +233,6 @@ def make_cpu(
     block = ClusterBlock(harts)
     block.shift, block.quantum, block.quantum_left = shift, quantum, quantum
     block.ram_base, block.ram_size = ram.base, ram.size
-    block.slice = SLICE
     block.ram_host = host_address(ram.memory)
     block.flags_host = host_address(ram.flags)
     block.pool_host = host_address(ram.pool)

@@ -65,10 +65,15 @@ def _operand(name: str, value: int) -> int | Bits:
     return value if name in ("rd", "rs1", "rs2", "rs3") else Bits(64, value)
 
 
+SLICE: Final = 1_000
+"""Most instructions between two looks for a stop request: a fiftieth of a second."""
+
+
 class ReferenceEngine:
     """Runs the harts of `block` one Python call an instruction."""
 
     def __init__(self, block: ClusterBlock, ram: Ram) -> None:
+        block.slice = SLICE
         self._cluster = ReferenceCluster(block, ram, self._execute)
         self._ram = ram
         self._plans: dict[int, Plan] = {}

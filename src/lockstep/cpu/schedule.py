@@ -27,7 +27,6 @@ MMIO: Final = 4
 ATTENTION: Final = 5  # the engine's own business
 
 TICK_NS: Final = 100  # the 10 MHz timebase of the device tree
-SLICE: Final = 5_000  # the usual c.slice: a stop request is seen between slices
 _FAR: Final = 1 << 56  # a deadline beyond any run
 
 

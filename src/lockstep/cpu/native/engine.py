@@ -12,6 +12,10 @@ from lockstep.cpu.native.regions.foundry import AtOnce
 from lockstep.cpu.native.regions.service import Foundry, Geometric, Regions, Thresholds
 from lockstep.cpu.state import ClusterBlock
 
+SLICE: Final = 20_000
+"""Most instructions between two looks for a stop request, and between two samples of what is hot:
+some ten microseconds. A region ends with its slice, and regions are what is fast."""
+
 _LEFT: Final = ("left_short", "left_hard", "left_near", "left_far")
 
 
@@ -29,6 +33,7 @@ class NativeEngine:
 
     def __init__(self, block: ClusterBlock, notify: Notify) -> None:
         self.interpreter = load(notify)
+        block.slice = SLICE
         self._cluster = ctypes.c_void_p(block.address)
         self._run = self._export("lockstep_run", 0)
         self._flush = self._export("lockstep_flush", 0)

@@ -19,6 +19,7 @@ from lockstep.cpu.native.functions import HANDLER_TYPE, NativeModule
 from lockstep.cpu.native.instruction import handler_name
 from lockstep.cpu.native.lower import LoweringError
 from lockstep.cpu.native.regions.code import Step
+from lockstep.cpu.native.regions.floats import region_version
 from lockstep.cpu.native.regions.shape import Block, Shape
 from lockstep.cpu.native.threaded import Threaded
 from lockstep.cpu.native.vocabulary import NativeHart, Registers
@@ -69,6 +70,10 @@ class RegionHart(NativeHart):
 
     def resync(self) -> None:
         self.lowering.refuse()
+
+    def invoke(self, function: Any, args: tuple[Any, ...], outlined: bool) -> Any:
+        here = region_version(function)
+        return super().invoke(function, args, outlined) if here is None else here(self, *args)
 
 
 class _Exit:
