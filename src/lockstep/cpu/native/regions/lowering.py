@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from llvmlite import ir
 
-from lockstep.cpu.layout import ENTRY_BYTES, HART_OFFSET, PAGE
+from lockstep.cpu.layout import ENTRY_BYTES, F_OFFSET, HART_OFFSET, PAGE, X_OFFSET
 from lockstep.cpu.native.functions import HANDLER_TYPE, NativeModule
 from lockstep.cpu.native.instruction import handler_name
 from lockstep.cpu.native.lower import LoweringError
@@ -22,7 +22,7 @@ from lockstep.cpu.native.regions.code import Step
 from lockstep.cpu.native.regions.floats import region_version
 from lockstep.cpu.native.regions.shape import Block, Shape
 from lockstep.cpu.native.threaded import Threaded
-from lockstep.cpu.native.vocabulary import NativeHart, Registers
+from lockstep.cpu.native.vocabulary import STATE, NativeHart, Registers
 from lockstep.cpu.native.words import I8, I64, PTR, NativeBool, NativeWord
 
 _SCALE: Final = ENTRY_BYTES // 2  # bytes of decoded entries for a byte of code
@@ -39,11 +39,15 @@ class Foreign(LoweringError):
 
 
 class _RegionRegisters(Registers):
-    """Registers by static number; what is written to x0 is not even computed."""
+    """Registers by static number; some are local, and what is written to x0 is not computed."""
+
+    def _slot(self, index: Any) -> Any:
+        return self.hart.lowering.local(self.offset + 8 * index) or super()._slot(index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self.hart.lowering.note_effect()
         if not (self.hardwired and index == 0):
+            self.hart.lowering.note_write(self.offset + 8 * index)
             super().__setitem__(index, value)
 
 
@@ -103,6 +107,13 @@ class _Exit:
         return phis
 
 
+def _register_numbers(shape: Shape) -> frozenset[int]:
+    """Registers that small loops name; x0 is none."""
+    steps = (step for loop in shape.small_loops for step in loop)
+    named = {step.operands.get(name, 0) for step in steps for name in _REGISTERS}
+    return frozenset(named - {0})
+
+
 class Region(Threaded):
     """Lowers a shape."""
 
@@ -110,12 +121,18 @@ class Region(Threaded):
         super().__init__(module, name)
         self._shape = shape
         self.hart = RegionHart(self, self.hart_pointer)
+        self._local_numbers = _register_numbers(shape)
+        self._locals: dict[int, Any] = {}  # by the register's offset
+        self._written: set[int] = set()
         builder = self.builder
+        self._prologue = builder.block
+        builder.position_at_end(self._block())
+        self._body = builder.block
         entered: Any = self.current_pc(self.hart)
         self._page_pc = entered & -PAGE
         back = builder.neg(builder.mul((entered & (PAGE - 1)).value, I64(_SCALE)))
         self._page_entry = builder.gep(self.entry, [back], source_etype=I8)
-        self._budget = builder.alloca(I64)  # left
+        self._budget = self._cell()  # left
         builder.store(self.left, self._budget)
         self._near = _Exit(self, I64, PTR, I64, I64)  # place, handler, budget, counter
         self._far = _Exit(self, I64, I64)  # pc, budget
@@ -128,6 +145,39 @@ class Region(Threaded):
             self._lower(at, block)
         self._leave_near()
         self._leave_far()
+        self._begin()
+
+    # Local registers: loaded where the region is entered, stored where it is left. What is used in
+    # a loop is worth it; everything else stays in the hart's block, where no exit need store it.
+    def local(self, offset: int) -> Any:
+        """Where the register at `offset` of the hart's block is kept; None: there."""
+        number = (offset - X_OFFSET if offset < F_OFFSET else offset - F_OFFSET) // 8
+        if number not in self._local_numbers:
+            return None
+        if offset not in self._locals:
+            self._locals[offset] = self._cell()
+        return self._locals[offset]
+
+    def note_write(self, offset: int) -> None:
+        """The register at `offset` is not what it was."""
+        self._written.add(offset)
+
+    def _cell(self) -> Any:
+        with self.builder.goto_block(self._prologue):
+            return self.builder.alloca(I64)
+
+    def _begin(self) -> None:
+        builder = self.builder
+        builder.position_at_end(self._prologue)
+        for offset, cell in self._locals.items():
+            loaded = self.tagged(builder.load(self.hart.slot(offset), typ=I64), STATE)
+            builder.store(loaded, cell)
+        builder.branch(self._body)
+
+    def _store_locals(self) -> None:
+        for offset in sorted(self._locals.keys() & self._written):
+            value = self.builder.load(self._locals[offset])
+            self.tagged(self.builder.store(value, self.hart.slot(offset)), STATE)
 
     # Where execution enters and leaves.
     def _dispatch(self, entered: NativeWord) -> None:
@@ -156,7 +206,8 @@ class Region(Threaded):
         return handler_name(step.insn, far=far)
 
     def _account(self, left: Any, counter: Any) -> None:
-        """Count what was done here, and why it ends."""
+        """Write down what was done here, and why it ends."""
+        self._store_locals()
         builder, hart = self.builder, self.hart
         hart.in_regions = hart.in_regions + self.word(builder.sub(self.left, left))
         slot = builder.gep(self.hart_pointer, [counter], source_etype=I8)

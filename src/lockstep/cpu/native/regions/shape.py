@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,9 @@ LARGEST: Final = 160
 
 LONGEST_BLOCK: Final = 48
 """Instructions under one check of the budget. With less left, the interpreter takes over."""
+
+SMALL_LOOP: Final = 32
+"""Instructions of a loop whose registers are worth the trouble of loading and storing them."""
 
 _SPREAD: Final = 8
 """Lines with less than this part of the heat of the hottest have time: they may get hotter."""
@@ -28,6 +31,17 @@ class Shape:
 
     blocks: Mapping[int, Block]
     entries: tuple[int, ...]
+
+    @property
+    def small_loops(self) -> Iterator[Sequence[Step]]:
+        """The instructions between a backward jump and its target, if there are few of them."""
+        for at, block in self.blocks.items():
+            first = block[-1].target
+            if first is not None and first in self.blocks and first <= at:
+                within = (b for start, b in self.blocks.items() if first <= start <= at)
+                steps = [step for other in within for step in other]
+                if len(steps) <= SMALL_LOOP:
+                    yield steps
 
     @property
     def size(self) -> int:
