@@ -24,7 +24,7 @@ from lockstep.cpu.layout import HART_BYTES, HART_OFFSET
 from lockstep.cpu.native import hostfloat
 from lockstep.cpu.native.functions import NativeFunction, NativeModule
 from lockstep.cpu.native.hostfloat import quick_version
-from lockstep.cpu.native.objects import Loaded, _target_machine
+from lockstep.cpu.native.objects import Linker, target_machine
 from lockstep.cpu.native.vocabulary import NativeHart
 from lockstep.cpu.native.words import I64, PTR, VOID
 from lockstep.isa import floatconvert, softfloat
@@ -98,9 +98,10 @@ class Compiled:
             words = [made.word(a) for a in function.args[1:]]
             result, hart.trap_tval = body(hart, operation.function, operation.arguments(words))
             made.builder.ret(result.value)
-        self._loaded = Loaded(_optimised(module.ir), bodies)
+        self._linker = Linker()  # keeps the code alive
+        addresses = self._linker.link(_optimised(module.ir), bodies)
         kind = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, *[ctypes.c_uint64] * WORDS)
-        self._call = {name: kind(self._loaded.address(name)) for name in bodies}
+        self._call = {name: kind(addresses[name]) for name in bodies}
 
     @staticmethod
     def _executed(hart: NativeHart, function: Any, args: Any) -> Any:
@@ -132,7 +133,7 @@ class Compiled:
 
 def _optimised(module: ir.Module) -> bytes:
     """Object code, made as that of the interpreter is."""
-    parsed, machine = llvm.parse_assembly(str(module)), _target_machine()
+    parsed, machine = llvm.parse_assembly(str(module)), target_machine()
     passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
     passes.getModulePassManager().run(parsed, passes)
     return bytes(machine.emit_object(parsed))
@@ -144,7 +145,7 @@ def compiled(operation: Operation) -> Compiled:
 
 
 @cache
-def _control() -> tuple[Loaded, Any]:
+def _control() -> tuple[Linker, Any]:
     """control(pointer): load the control register of the host's FPU, for this thread."""
     module = ir.Module("control")
     function = ir.Function(module, ir.FunctionType(VOID, [PTR]), "control")
@@ -155,8 +156,9 @@ def _control() -> tuple[Loaded, Any]:
         value = builder.load(function.args[0], typ=I64)
         builder.asm(ir.FunctionType(VOID, [I64]), "msr fpcr, $0", "r", [value], True)
     builder.ret_void()
-    loaded = Loaded(_optimised(module), ["control"])
-    return loaded, ctypes.CFUNCTYPE(None, ctypes.c_void_p)(loaded.address("control"))
+    linker = Linker()
+    address = linker.link(_optimised(module), ["control"])["control"]
+    return linker, ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
 
 
 @contextmanager
