@@ -116,6 +116,7 @@ DECODED_PAGE_BYTES: Final = _ENTRIES + 128
 READY_OFFSET: Final = _ENTRIES + 2 * ENTRY_BYTES  # 1 once it has its empty entries
 RESETS_OFFSET: Final = READY_OFFSET + 8  # how often the page's code was forgotten as a whole
 REGION_LINES_OFFSET: Final = RESETS_OFFSET + 8  # bit set: lines of code that regions rest on
+STAMP_OFFSET: Final = REGION_LINES_OFFSET + 8  # stands for what is on the page; 0: nobody knows
 
 # The heat of a page: how many slices ended in each line of its code, and in all of it.
 HEAT_LINE: Final = 64  # bytes of code

@@ -28,6 +28,7 @@ from lockstep.cpu.layout import (
     READY_OFFSET,
     REGION_LINES_OFFSET,
     RESETS_OFFSET,
+    STAMP_OFFSET,
     TABLE,
     TLB_CONTEXT_BYTES,
     TLB_CONTEXTS,
@@ -294,6 +295,7 @@ def before_host_write(c: NativeCluster, paddr: Word, size: Word) -> None:
         if now & CODE != 0:
             s.clear_decoded(_decoded_page(s, page))
             s.host_store(_decoded_page(s, page) + REGION_LINES_OFFSET, 8, s.const(0))
+            s.host_store(_decoded_page(s, page) + STAMP_OFFSET, 8, s.const(0))
             cool(s, page)
         s.host_store(flags, 1, (s.host_load(flags, 1) | DIRTY) & (0xFF ^ CODE))
         page = page + PAGE
@@ -303,6 +305,7 @@ def before_host_write(c: NativeCluster, paddr: Word, size: Word) -> None:
 def forget_code(s: NativeHart, paddr: Word, size: Word) -> None:
     """Decoded instructions that overlap the bytes are decoded anew when next reached."""
     decoded = _decoded_page(s, paddr)
+    s.host_store(decoded + STAMP_OFFSET, 8, s.const(0))
     resets = s.host_load(decoded + RESETS_OFFSET, 8)
     flags = page_flags(s, paddr)
     lines = s.host_load(decoded + REGION_LINES_OFFSET, 8)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from conformance.assembler import Assembler
@@ -9,6 +11,7 @@ from lockstep.cpu.layout import PAGE
 from lockstep.cpu.native.functions import NativeModule
 from lockstep.cpu.native.instruction import Instruction, handler_name
 from lockstep.cpu.native.regions.code import Code, Step
+from lockstep.cpu.native.regions.messages import Order, Side
 from lockstep.isa.table import Insn, table
 
 
@@ -40,20 +43,19 @@ def test_what_an_instruction_is_taken_for_is_what_its_semantics_do(insn: Insn) -
         assert step.goes_on
 
 
-def page_of(code: Assembler) -> bytes:
-    return code.finish().ljust(PAGE, b"\0")
-
-
-def everywhere(page: bytes) -> frozenset[int]:
-    return frozenset(range(0, PAGE, 4))
+def read(
+    page: bytes, executed: Iterable[int], *sides: Side, foreign: Iterable[str] = ()
+) -> list[int]:
+    """The places of the steps."""
+    order = Order(page.ljust(PAGE, b"\0"), tuple(executed), (), sides=sides)
+    return sorted(Code.read(order, frozenset(foreign)).steps)
 
 
 def test_only_what_was_executed_is_read() -> None:
     code = Assembler(0)
     for _ in range(4):
         code.emit("addi", rd=1, rs1=1, imm=1)
-    read = Code.read(page_of(code), frozenset((0, 8)), frozenset())
-    assert sorted(read.steps) == [0, 8]
+    assert read(code.finish(), (0, 8)) == [0, 8]
 
 
 def test_what_only_the_interpreter_can_do_is_left_out() -> None:
@@ -63,10 +65,16 @@ def test_what_only_the_interpreter_can_do_is_left_out() -> None:
     code.emit("ecall")
     code.emit("addi", rd=1, rs1=1, imm=1)
     code.emit("mul", rd=1, rs1=1, rs2=1)
-    read = Code.read(page_of(code), frozenset((0, 4, 8, 12)), frozenset(("mul",)))
-    assert sorted(read.steps) == [8]
+    assert read(code.finish(), (0, 4, 8, 12), foreign=["mul"]) == [8]
 
 
 def test_an_instruction_that_ends_on_the_next_page_is_left_out() -> None:
-    page = bytes(PAGE - 2) + b"\x93\x80"
-    assert not Code.read(page, frozenset((PAGE - 2,)), frozenset()).steps
+    assert read(bytes(PAGE - 2) + b"\x93\x80", (PAGE - 2,)) == []
+
+
+def test_pages_beside_it_are_read_where_they_are() -> None:
+    code = Assembler(0)
+    code.emit("addi", rd=1, rs1=1, imm=1)
+    page = code.finish().ljust(PAGE, b"\0")
+    sides = Side(-1, 5, page, (0,)), Side(1, 6, page, (0,))
+    assert read(page, (0,), *sides) == [-PAGE, 0, PAGE]

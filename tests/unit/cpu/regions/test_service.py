@@ -7,6 +7,7 @@ import pytest
 from conformance.assembler import Assembler
 from fakes.engines import Whims, Whimsical, in_regions, make_engine, regions_of
 from lockstep.cpu.engine import BusError, Cpu, make_cpu
+from lockstep.cpu.layout import PAGE
 from lockstep.cpu.memory import Ram
 from lockstep.cpu.native.objects import Interpreter
 from lockstep.cpu.native.regions import service
@@ -84,6 +85,91 @@ def test_data_on_the_page_does_not_end_the_region(ram: Ram, cpu: Cpu) -> None:
     assert counts(cpu) == before[1]
     assert in_regions(cpu) > before[0] + 3_000  # of each round all but the store
     assert ram.read(BASE + 0x7F0, 4) == cpu.harts[0].x[A0].to_bytes(4, "little")
+
+
+def test_a_store_of_the_guest_to_the_code_ends_the_region(ram: Ram, cpu: Cpu) -> None:
+    """Also on a page that is known to be mixed, where other stores end nothing."""
+    loop(ram, ("sw", {"rs1": S0, "rs2": T1, "imm": 0}))
+    hart = cpu.harts[0]
+    hart.x[S0], hart.x[T1] = BASE + 0x7F0, 0
+    cpu._block.slice = 50
+    cpu.run(3_001)
+    code = Assembler(0)
+    code.emit("addi", rd=A0, rs1=A0, imm=100)
+    before, hart.x[T1] = hart.x[A0], int.from_bytes(code.finish(), "little")
+    hart.x[S0] = BASE + LOOP
+    cpu.run(3_301)
+    assert hart.x[A0] >= before + 99 * 100
+    assert in_regions(cpu) > 1_000
+
+
+def loop_over_the_edge(ram: Ram, cpu: Cpu) -> int:
+    """Start a loop that begins eight bytes before a page ends; where it goes on on the next."""
+    edge = BASE + PAGE
+    code = Assembler(edge - 8)
+    code.label("loop")
+    code.emit("addi", rd=A0, rs1=A0, imm=1)
+    code.emit("addi", rd=S0, rs1=S0, imm=1)
+    code.emit("addi", rd=T1, rs1=T1, imm=1)
+    code.branch("jal", "loop", rd=0)
+    ram.write(edge - 8, code.finish())
+    cpu.reset(edge - 8, {})
+    cpu._block.slice = 100
+    return edge
+
+
+def test_a_loop_over_the_end_of_a_page_stays_in_its_region(ram: Ram, cpu: Cpu) -> None:
+    """It leaves once a slice, not twice a round."""
+    loop_over_the_edge(ram, cpu)
+    cpu.run(20_000)
+    assert cpu.harts[0].x[A0] == cpu.harts[0].x[T1] == 5_000
+    assert in_regions(cpu) > 18_000
+    assert sum(hart.left_far for hart in cpu.harts) < 400
+
+
+def test_a_page_beside_it_that_changes_is_noticed(ram: Ram, cpu: Cpu) -> None:
+    """The region's own page has not changed, so the region stays; it stops short of the other."""
+    edge = loop_over_the_edge(ram, cpu)
+    cpu.run(2_000)
+    code = Assembler(0)
+    code.emit("addi", rd=T1, rs1=T1, imm=100)
+    ram.write(edge, code.finish())
+    before = cpu.harts[0].x[T1]
+    cpu.run(2_400)
+    assert cpu.harts[0].x[T1] == before + 100 * 100
+
+
+def test_another_page_that_is_mapped_there_is_noticed(ram: Ram, cpu: Cpu) -> None:
+    """What matters is what is fetched beside it now."""
+    edge = loop_over_the_edge(ram, cpu)
+    other = edge + PAGE
+    ram.write(other, ram.read(edge, 8))
+    code = Assembler(0)
+    code.emit("addi", rd=T1, rs1=T1, imm=100)
+    ram.write(other, code.finish())
+    cpu.run(2_000)
+    before = cpu.harts[0].x[T1]
+    root = BASE + 0x1_0000
+    _identity_but_for(ram, root, edge, other)
+    hart = cpu.harts[0]
+    hart.satp = 8 << 60 | root >> 12
+    hart.priv = 1
+    hart.pmpaddr0, hart.pmpcfg0 = (1 << 54) - 1, 0x1F  # all of memory, for everybody
+    cpu._engine.flush()
+    cpu.run(2_400)
+    assert cpu.harts[0].x[T1] == before + 100 * 100
+
+
+def _identity_but_for(ram: Ram, root: int, page: int, frame: int) -> None:
+    """Sv39 tables of 4 KiB pages for the first 2 MiB of memory; `page` is mapped to `frame`."""
+    middle, last = root + PAGE, root + 2 * PAGE
+    ram.write(root + 8 * (BASE >> 30 & 511), (middle >> 12 << 10 | 1).to_bytes(8, "little"))
+    ram.write(middle + 8 * (BASE >> 21 & 511), (last >> 12 << 10 | 1).to_bytes(8, "little"))
+    for number in range(SIZE // PAGE):
+        address = BASE + number * PAGE
+        target = frame if address == page else address
+        entry = target >> 12 << 10 | 0xCF  # valid, read, write, execute, accessed, dirty
+        ram.write(last + 8 * number, entry.to_bytes(8, "little"))
 
 
 class Late(Whimsical):

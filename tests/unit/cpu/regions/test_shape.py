@@ -8,15 +8,17 @@ from conformance.assembler import Assembler
 from lockstep.cpu.layout import HEAT_LINE, PAGE
 from lockstep.cpu.native.regions import shape
 from lockstep.cpu.native.regions.code import Code
+from lockstep.cpu.native.regions.messages import Order, Side
 from lockstep.cpu.native.regions.shape import LARGEST, LONGEST_BLOCK, Shape, shapes
 
 COLD = [0] * (PAGE // HEAT_LINE)
 HOT = [1] * (PAGE // HEAT_LINE)
 
 
-def read(code: Assembler) -> Code:
+def read(code: Assembler, *sides: Side) -> Code:
     page = code.finish()
-    return Code.read(page.ljust(PAGE, b"\0"), frozenset(range(0, len(page), 4)), frozenset())
+    executed = tuple(range(0, len(page), 4))
+    return Code.read(Order(page.ljust(PAGE, b"\0"), executed, (), sides=sides), frozenset())
 
 
 def regions(code: Assembler, heat: list[int] = HOT) -> list[Shape]:
@@ -79,3 +81,23 @@ def test_the_hottest_code_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     heat[17] = 5
     first = regions(code, heat)[0]
     assert 17 in {step.at // HEAT_LINE for block in first.blocks.values() for step in block}
+
+
+def test_a_loop_over_the_end_of_a_page_is_one_region() -> None:
+    """It is entered at home only: at the head, and where it comes back to."""
+    code = Assembler(0)
+    while code.here < PAGE - 8:
+        code.emit("addi")
+    code.label("loop")
+    code.emit("addi", rd=5, rs1=5, imm=-1)
+    code.emit("addi", rd=6, rs1=6, imm=1)
+    beyond = Assembler(PAGE)
+    beyond.emit("addi", rd=7, rs1=7, imm=1)
+    beyond.labels["loop"] = PAGE - 8
+    beyond.branch("bne", "loop", rs1=5, rs2=0)
+    side = Side(1, 7, beyond.finish().ljust(PAGE, b"\0"), (0, 4))
+    heat = [*COLD[:-1], 1]
+    (one,) = shapes(read(code, side), heat, frozenset())
+    assert {PAGE - 8, PAGE} <= one.blocks.keys()
+    assert PAGE - 8 in one.entries
+    assert max(one.entries) < PAGE

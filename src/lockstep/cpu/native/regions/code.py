@@ -1,12 +1,13 @@
-"""A page of guest code as instructions that were executed, and where each leads."""
+"""Guest code as instructions that were executed, and where each leads."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from lockstep.cpu.layout import PAGE
+from lockstep.cpu.native.regions.messages import Order
 from lockstep.isa.table import Insn, decode
 
 _BRANCHES: Final = frozenset(("beq", "bne", "blt", "bge", "bltu", "bgeu", "c.beqz", "c.bnez"))
@@ -18,7 +19,7 @@ _FOREIGN: Final = frozenset(("c.ebreak",))
 
 
 class Step(NamedTuple):
-    """An instruction at `at` bytes from the start of its page."""
+    """An instruction at the place `at`, see Code."""
 
     at: int
     insn: Insn
@@ -56,30 +57,47 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Code:
-    """What was executed of a page, by place, but for what regions leave to the interpreter."""
+    """What was executed of a page and those beside it, but for what is left to the interpreter.
+
+    Places are bytes from the start of the page that regions are made for, its home; those beside it
+    are at -4096 and 4096. `stamps` tells what a page beside it must be, by its number.
+    """
 
     steps: Mapping[int, Step]
+    stamps: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, page: bytes, executed: frozenset[int], foreign: frozenset[str]) -> Code:
-        """Decode the instructions that begin at the offsets `executed`."""
-        steps = {}
-        for at in executed:
-            step = _step(page, at)
-            if step is not None and not _is_foreign(step, foreign):
-                steps[at] = step
-        return cls(steps)
+    def read(cls, order: Order, foreign: frozenset[str]) -> Code:
+        """Decode what was executed."""
+        steps = dict(_steps(order.code, order.executed, 0, foreign))
+        for side in order.sides:
+            steps |= _steps(side.code, side.executed, side.number * PAGE, foreign)
+        return cls(steps, {side.number: side.stamp for side in order.sides})
 
 
-def _step(page: bytes, at: int) -> Step | None:
+def page_of(at: int) -> int:
+    """The number of the page that a place is on; 0 is home."""
+    return at // PAGE
+
+
+def _steps(
+    page: bytes, executed: Iterable[int], base: int, foreign: frozenset[str]
+) -> Iterator[tuple[int, Step]]:
+    for offset in executed:
+        step = _step(page, offset, base)
+        if step is not None and not _is_foreign(step, foreign):
+            yield step.at, step
+
+
+def _step(page: bytes, offset: int, base: int) -> Step | None:
     """None: it encodes nothing, or ends on another page."""
-    word = int.from_bytes(page[at : at + 4], "little")
+    word = int.from_bytes(page[offset : offset + 4], "little")
     if word & 3 != 3:
         word &= 0xFFFF
-    elif at + 4 > PAGE:
+    elif offset + 4 > PAGE:
         return None
     insn = decode(word)
-    return None if insn is None else Step(at, insn, insn.operands(word), word)
+    return None if insn is None else Step(base + offset, insn, insn.operands(word), word)
 
 
 def _is_foreign(step: Step, foreign: frozenset[str]) -> bool:

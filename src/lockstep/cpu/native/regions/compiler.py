@@ -8,7 +8,7 @@ from llvmlite import binding as llvm
 
 from lockstep.cpu.native.functions import HANDLER_TYPE, NativeModule
 from lockstep.cpu.native.objects import target_machine
-from lockstep.cpu.native.regions.code import Code
+from lockstep.cpu.native.regions.code import Code, page_of
 from lockstep.cpu.native.regions.lowering import Foreign, Region
 from lockstep.cpu.native.regions.messages import Order, Product, decode_order, encode
 from lockstep.cpu.native.regions.shape import Shape, shapes
@@ -27,20 +27,20 @@ def answer(order: bytes) -> bytes:
 def compile_regions(order: Order) -> Product:
     """Regions around what is hot and not covered yet. There may be none."""
     while True:
-        code = Code.read(order.code, frozenset(order.executed), frozenset(_foreign))
+        code = Code.read(order, frozenset(_foreign))
         made = shapes(code, order.heat, frozenset(order.covered))
         try:
-            module = _module(made)
+            module = _module(made, code)
         except Foreign as found:
             _foreign.add(found.name)
             continue
         return _product(module, made, order.code)
 
 
-def _module(made: list[Shape]) -> NativeModule:
+def _module(made: list[Shape], code: Code) -> NativeModule:
     module = NativeModule()
     for number, shape in enumerate(made):
-        Region(module, _name(number), shape)
+        Region(module, _name(number), shape, code.stamps)
     return module
 
 
@@ -52,7 +52,8 @@ def _product(module: NativeModule, made: list[Shape], page: bytes) -> Product:
     entries: dict[int, str] = {}
     for number, shape in enumerate(made):
         entries |= dict.fromkeys(shape.entries, _name(number))
-    covered = sorted({s.at for shape in made for block in shape.blocks.values() for s in block})
+    steps = (step for shape in made for block in shape.blocks.values() for step in block)
+    covered = sorted({step.at for step in steps if page_of(step.at) == 0})
     imports = [f.name for f in module.ir.functions if f.ftype == HANDLER_TYPE and f.is_declaration]
     return Product(
         object=_object(str(module.ir)) if made else b"",

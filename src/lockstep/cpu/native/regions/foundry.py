@@ -17,7 +17,7 @@ import msgspec
 
 from lockstep.cpu.layout import HEAT_LINE, PAGE
 from lockstep.cpu.native.objects import Interpreter, version_key
-from lockstep.cpu.native.regions.messages import Order, Product, decode_product, encode
+from lockstep.cpu.native.regions.messages import Order, Product, Side, decode_product, encode
 from lockstep.cpu.native.regions.service import Hot, Part
 
 LEAST: Final = 8
@@ -48,9 +48,22 @@ class Linkage:
 
     def order(self, hot: Hot, covered: Iterable[int]) -> Order:
         """What to ask the compiler for."""
-        handlers = memoryview(hot.handlers).cast("Q").tolist()
-        executed = (2 * i for i, handler in enumerate(handlers) if handler not in self._bare)
-        return Order(hot.code, tuple(executed), _heat(hot), tuple(sorted(covered)))
+        sides = (
+            Side(each.number, each.stamp, each.code, self._executed(each.handlers))
+            for each in hot.sides
+        )
+        return Order(
+            hot.code,
+            self._executed(hot.handlers),
+            _heat(hot),
+            tuple(sorted(covered)),
+            tuple(sides),
+        )
+
+    def _executed(self, handlers: bytes) -> tuple[int, ...]:
+        """The offsets of the instructions of a decoded page that were executed."""
+        words = memoryview(handlers).cast("Q").tolist()
+        return tuple(2 * i for i, handler in enumerate(words) if handler not in self._bare)
 
     def link(self, product: Product) -> dict[str, int]:
         """The addresses of a product's regions by name. Not for two threads at once."""

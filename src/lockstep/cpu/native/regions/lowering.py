@@ -9,20 +9,20 @@ written down, as if it had never known it. So exceptions and counts are precise 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from llvmlite import ir
 
-from lockstep.cpu.layout import ENTRY_BYTES, F_OFFSET, HART_OFFSET, PAGE, X_OFFSET
+from lockstep.cpu.layout import ENTRY_BYTES, F_OFFSET, HART_OFFSET, PAGE, STAMP_OFFSET, X_OFFSET
 from lockstep.cpu.native.functions import HANDLER_TYPE, NativeModule
 from lockstep.cpu.native.instruction import handler_name
 from lockstep.cpu.native.lower import LoweringError
-from lockstep.cpu.native.regions.code import Step
+from lockstep.cpu.native.regions.code import Step, page_of
 from lockstep.cpu.native.regions.floats import region_version
 from lockstep.cpu.native.regions.shape import Block, Shape
 from lockstep.cpu.native.threaded import Threaded
-from lockstep.cpu.native.vocabulary import STATE, NativeHart, Registers
+from lockstep.cpu.native.vocabulary import STATE, TRANSLATIONS, NativeHart, Registers
 from lockstep.cpu.native.words import I8, I64, PTR, NativeBool, NativeWord
 
 _SCALE: Final = ENTRY_BYTES // 2  # bytes of decoded entries for a byte of code
@@ -117,9 +117,12 @@ def _register_numbers(shape: Shape) -> frozenset[int]:
 class Region(Threaded):
     """Lowers a shape."""
 
-    def __init__(self, module: NativeModule, name: str, shape: Shape) -> None:
+    def __init__(
+        self, module: NativeModule, name: str, shape: Shape, stamps: Mapping[int, int]
+    ) -> None:
         super().__init__(module, name)
         self._shape = shape
+        self._stamps = stamps
         self.hart = RegionHart(self, self.hart_pointer)
         self._local_numbers = _register_numbers(shape)
         self._locals: dict[int, Any] = {}  # by the register's offset
@@ -134,8 +137,10 @@ class Region(Threaded):
         self._page_entry = builder.gep(self.entry, [back], source_etype=I8)
         self._budget = self._cell()  # left
         builder.store(self.left, self._budget)
-        self._near = _Exit(self, I64, PTR, I64, I64)  # place, handler, budget, counter
+        # Decoded entry, delta, handler (null: the entry's), budget, offset of a counter.
+        self._near = _Exit(self, PTR, I64, PTR, I64, I64)
         self._far = _Exit(self, I64, I64)  # pc, budget
+        self._side_entries = {number: self._cell() for number in stamps}
         self._starts = {at: self._block() for at in shape.blocks}
         self._step: Step = next(iter(shape.blocks.values()))[0]
         self._unspent = 0  # instructions of the block that the current one and those after it are
@@ -198,11 +203,23 @@ class Region(Threaded):
         if at in self._shape.entries:
             # Its entry leads back here: name the interpreter's own handler.
             handler = self.module.handler(self._handler_name(self._shape.blocks[at][0]))
-        counter = I64(HART_OFFSET[reason])
-        self._near.come(I64(at * _SCALE), handler, left, counter)
+        entry, delta = self._entry_at(at)
+        self._near.come(entry, delta, handler, left, I64(HART_OFFSET[reason]))
+
+    def _entry_at(self, at: int) -> tuple[Any, Any]:
+        """The decoded entry of a place on the current page, and the delta that goes with it."""
+        builder, page = self.builder, page_of(at)
+        if page == 0:
+            entry = builder.gep(self._page_entry, [I64(at * _SCALE)], source_etype=I8)
+            return entry, self.delta
+        first = builder.load(self._side_entries[page])
+        entry = builder.add(first, I64((at - page * PAGE) * _SCALE))
+        pc: NativeWord = self._page_pc + at
+        delta = builder.sub(pc.value, builder.lshr(entry, I64(3)))
+        return builder.inttoptr(entry, PTR), delta
 
     def _handler_name(self, step: Step) -> str:
-        far = step.target is not None and not 0 <= step.target < PAGE
+        far = step.target is not None and page_of(step.target) != page_of(step.at)
         return handler_name(step.insn, far=far)
 
     def _account(self, left: Any, counter: Any) -> None:
@@ -218,15 +235,14 @@ class Region(Threaded):
         if brought is None:
             return
         builder = self.builder
-        place, named, left, counter = brought
+        entry, delta, named, left, counter = brought
         self._account(left, counter)
-        entry = builder.gep(self._page_entry, [place], source_etype=I8)
         is_named = builder.icmp_unsigned("!=", named, ir.Constant(PTR, None))
         usual = builder.load(entry, typ=HANDLER_TYPE.as_pointer())
         handler = builder.select(is_named, named, usual)
         spent = builder.icmp_unsigned("==", left, I64(0))
         handler = builder.select(spent, self.module.handler("op_stop"), handler)
-        self.tail_call(handler, entry, left, self.delta)
+        self.tail_call(handler, entry, left, delta)
 
     def _leave_far(self) -> None:
         brought = self._far.enter()
@@ -283,12 +299,39 @@ class Region(Threaded):
             self._jump(word)
 
     def _go(self, at: int) -> None:
+        page = page_of(at)
+        stays = page == page_of(self._step.at)
         if at in self._starts:
+            if not (stays or page == 0):
+                self._cross_to(page, at)
             self.builder.branch(self._starts[at])
-        elif 0 <= at < PAGE:
+        elif stays:
             self._stop_at(at, self._rest, "left_near")
         else:
             self._go_far(self._page_pc + at)
+
+    def _cross_to(self, page: int, at: int) -> None:
+        """Go on, if the page that this was compiled for is mapped there, or else leave.
+
+        What is mapped and what is on a page cannot change inside the region: that takes a store
+        which is the interpreter's. So the way home need not be asked for.
+        """
+        builder = self.builder
+        start: NativeWord = self._page_pc + page * PAGE
+        slot = self.hart.fetch_slot(start)
+        elsewhere, mapped, same = (self._block() for _ in range(3))
+        tag = self.hart.host_load(slot, 8, TRANSLATIONS)
+        found = builder.icmp_unsigned("==", tag.value, start.value)
+        builder.cbranch(found, mapped, elsewhere).set_weights(_LIKELY)
+        builder.position_at_end(mapped)
+        first = self.hart.host_load(slot + 8, 8, TRANSLATIONS)
+        stamp = self.hart.host_load(first + STAMP_OFFSET, 8, TRANSLATIONS)
+        known = builder.icmp_unsigned("==", stamp.value, I64(self._stamps[page]))
+        builder.cbranch(known, same, elsewhere).set_weights(_LIKELY)
+        builder.position_at_end(elsewhere)
+        self._go_far(self._page_pc + at)
+        builder.position_at_end(same)
+        builder.store(first.value, self._side_entries[page])
 
     def _go_far(self, target: NativeWord) -> None:
         self._far.come(target.value, self._rest)
@@ -302,7 +345,10 @@ class Region(Threaded):
         elsewhere = self._block()
         switch = self.builder.switch((target - self._page_pc).value, elsewhere)
         for at in known:
-            switch.add_case(I64(at), self._starts[at])
+            case = self._block()
+            switch.add_case(I64(at), case)
+            self.builder.position_at_end(case)
+            self._go(at)
         self.builder.position_at_end(elsewhere)
         self._go_far(target)
 

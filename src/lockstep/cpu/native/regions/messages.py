@@ -7,6 +7,18 @@ from collections.abc import Iterable
 import msgspec
 
 
+class Side(msgspec.Struct, frozen=True, array_like=True):
+    """A page beside the one that is ordered, as the guest sees them."""
+
+    number: int
+    """How many pages further on: 1 or -1."""
+    stamp: int
+    """What its decoded page says while its code is this."""
+    code: bytes
+    executed: tuple[int, ...]
+    """As in an Order."""
+
+
 class Order(msgspec.Struct, frozen=True, array_like=True):
     """Compile regions for a page of code."""
 
@@ -18,6 +30,8 @@ class Order(msgspec.Struct, frozen=True, array_like=True):
     """Samples in each line of the page (layout.HEAT_LINE bytes)."""
     covered: tuple[int, ...] = ()
     """Offsets of instructions that are in regions already."""
+    sides: tuple[Side, ...] = ()
+    """Regions may go on there, if they find these pages there when they do."""
 
 
 class Product(msgspec.Struct, frozen=True, array_like=True):

@@ -8,23 +8,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from typing import Final, NamedTuple, Protocol
 
 from lockstep.cpu.layout import (
     CODE,
     DECODED_PAGE_BYTES,
     ENTRY_BYTES,
+    FETCH_ENTRIES,
+    FETCH_ENTRY_BYTES,
     HEAT_BYTES,
     HEAT_LINE,
     HEAT_TOTAL_AT,
     HEAT_WAIT_AT,
     PAGE,
     RESETS_OFFSET,
+    STAMP_OFFSET,
 )
 from lockstep.cpu.memory import Ram
 from lockstep.cpu.native.regions.messages import same_code
 from lockstep.cpu.native.tlb import WHOLE_RESETS
-from lockstep.cpu.state import ClusterBlock
+from lockstep.cpu.state import ClusterBlock, HartState
 
 Install = Callable[[int, int, int], None]
 """See fetch.install_region: (physical address, host address, lines)."""
@@ -45,6 +49,16 @@ class Hot(NamedTuple):
     """What each decoded entry led to: 64-bit host addresses."""
     heat: bytes
     """Samples of each line, 16 bits each."""
+    sides: tuple[Beside, ...] = ()
+
+
+class Beside(NamedTuple):
+    """A page that the guest sees beside a hot one: see messages.Side."""
+
+    number: int
+    stamp: int
+    code: bytes
+    handlers: bytes
 
 
 class Part(NamedTuple):
@@ -106,6 +120,7 @@ class Regions:
         self._install = install
         self._when = when
         self._pool = memoryview(ram.pool).cast("Q")
+        self._cluster = memoryview(block.memory).cast("Q")
         self._heat = memoryview(ram.heat)
         self._counts = Counter(orders=0, in_place=0, out_of_date=0)
         block.heat_least = when.first()
@@ -129,10 +144,40 @@ class Regions:
             samples[wait] = CALM
             return
         samples[wait] = self._when.next(samples[0])
+        if not self._ram.flags[page] & CODE:
+            return  # a store has just made all of it forgotten
         self._counts["orders"] += 1
         lines = record[:HEAT_TOTAL_AT]
-        self._foundry.order(Hot(page, self._code(page), self._handlers(page), bytes(lines)))
+        self._stamp(page)
+        hot = Hot(page, self._code(page), self._handlers(page), bytes(lines), self._sides(page))
+        self._foundry.order(hot)
         lines[:] = bytes(HEAT_TOTAL_AT)
+
+    def _sides(self, page: int) -> tuple[Beside, ...]:
+        """The pages beside it, where the hart that runs has it."""
+        hart = self._block.members[self._block.current]
+        here = hart.pc & -PAGE
+        if self._fetched(hart, here) != page:
+            return ()
+        found = ((n, self._fetched(hart, (here + n * PAGE) % (1 << 64))) for n in (-1, 1))
+        return tuple(
+            Beside(number, self._stamp(side), self._code(side), self._handlers(side))
+            for number, side in found
+            if side is not None and self._ram.flags[side] & CODE
+        )
+
+    def _fetched(self, hart: HartState, address: int) -> int | None:
+        """The number of the page that instructions at `address` come from, if that is cached."""
+        slot = hart.fetch_table + (address // PAGE % FETCH_ENTRIES) * FETCH_ENTRY_BYTES
+        tag, decoded = self._cluster[(slot - self._block.address) // 8 :][:2]
+        return (decoded - self._block.pool_host) // DECODED_PAGE_BYTES if tag == address else None
+
+    def _stamp(self, page: int) -> int:
+        """What the decoded page says while its code is what it is now; a store takes it away."""
+        at = (page * DECODED_PAGE_BYTES + STAMP_OFFSET) // 8
+        if not self._pool[at]:
+            self._pool[at] = int.from_bytes(sha256(self._code(page)).digest()[:8]) | 1
+        return int(self._pool[at])
 
     def _is_restless(self, page: int, samples: int) -> bool:
         """Whether the page's code changes so often that regions are not worth it."""

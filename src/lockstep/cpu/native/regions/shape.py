@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lockstep.cpu.layout import HEAT_LINE, PAGE
-from lockstep.cpu.native.regions.code import Code, Step
+from lockstep.cpu.native.regions.code import Code, Step, page_of
 
 LARGEST: Final = 160
 """Instructions in a region: LLVM's time grows faster than a region does."""
@@ -67,14 +67,17 @@ def shapes(code: Code, heat: Sequence[int], covered: frozenset[int]) -> list[Sha
 
 
 def _warmth(block: Block, heat: Sequence[int]) -> int:
+    """Of what is at home; what is beside it comes along, if at all."""
+    if page_of(block[0].at) != 0:
+        return 0
     lines = range(block[0].at // HEAT_LINE, block[-1].at // HEAT_LINE + 1)
     return max(heat[line] for line in lines)
 
 
 def _leaders(code: Code) -> set[int]:
-    """Where a block begins: where something jumps, or nothing comes from above."""
+    """Where a block begins: where something jumps, or nothing comes from above, or a page does."""
     steps = code.steps.values()
-    ends = {step.end for step in steps if not step.ends_block}
+    ends = {step.end for step in steps if not step.ends_block and step.end % PAGE}
     leaders = {at for at in code.steps if at not in ends}
     return leaders | {step.target for step in steps if step.target in code.steps}  # type: ignore[misc]
 
@@ -138,7 +141,9 @@ def _around(
 
 
 def _shape(blocks: Mapping[int, Block], code: Code) -> Shape:
-    """Entries: where calls, returns and loops begin, and whatever no block of it leads to."""
+    """Entries: where calls, returns and loops begin, what is come to from another page, and what
+    no block of it leads to. All of them at home: elsewhere others may have their own regions.
+    """
     within = set()
     entries = set()
     for at, block in blocks.items():
@@ -147,6 +152,9 @@ def _shape(blocks: Mapping[int, Block], code: Code) -> Shape:
             entries.add(last.target)
         if last.links:
             entries.add(last.end)
+        if page_of(at) != 0:
+            entries |= set(_leads_to(block))
         within |= {last.target, last.end} if last.goes_on else {last.target}
     entries |= blocks.keys() - within
-    return Shape(blocks, tuple(sorted(at for at in entries if at in blocks and at < PAGE)))
+    at_home = (at for at in entries if at in blocks and page_of(at) == 0)
+    return Shape(blocks, tuple(sorted(at_home)))
