@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
-from lockstep.cpu.layout import MMIO_DONE, MMIO_FAULTED, MMIO_NONE, NEVER_HOT
+from lockstep.cpu.layout import CODE, MMIO_DONE, MMIO_FAULTED, MMIO_NONE, NEVER_HOT, PAGE
 from lockstep.cpu.memory import Follower, Ram, host_address
 from lockstep.cpu.schedule import ATTENTION, DONE, IDLE, MMIO, STOPPED, TICK_NS
 from lockstep.cpu.state import ClusterBlock, CpuState, HartState
@@ -190,6 +190,9 @@ class Cpu:
         """Go on with another engine, as if it had been this one all the time."""
         self._check_settled()
         self._engine.flush()
+        for page, flags in enumerate(bytes(self._ram.flags)):
+            if flags & CODE:  # regions may be in it
+                self._engine.before_write(self._ram.base + page * PAGE, 1)
         self._engine = _make_engine(name, self._block, self._ram, _quiet)
         self._engine.flush()
         self._ram.follow(self._engine)

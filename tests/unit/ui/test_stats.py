@@ -59,7 +59,7 @@ def test_what_is_not_known_is_shown_as_it_is(cli: Cli, recorded: Path) -> None:
     alter_about(recorded, "ending", lambda ending: ending["stats"].update(extra))
     shown = cli("info", recorded, "--stats").out
     assert "1.500 s" in shown
-    assert "cache\n  cache hits" in shown
+    assert "  pages found" in shown
     assert "odd \\x1b[2J" in shown
 
 

@@ -7,6 +7,7 @@ of them are in its key. Files carry their own digest, so that a torn write is no
 from __future__ import annotations
 
 import ctypes
+import gc
 import hashlib
 import os
 import tempfile
@@ -99,7 +100,12 @@ def _compile(notify: Notify) -> bytes:
     notify("compiling the interpreter for this machine (once, a few seconds) ...")
     from lockstep.cpu.native.interpreter import build
 
-    module = llvm.parse_assembly(str(build()))
+    gc.disable()  # LLVM's instructions are objects by the hundred thousand, all in use to the end
+    try:
+        text = str(build())
+    finally:
+        gc.enable()
+    module = llvm.parse_assembly(text)
     machine = target_machine()
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     passes = llvm.create_pass_builder(machine, options)

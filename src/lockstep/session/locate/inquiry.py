@@ -6,6 +6,7 @@ engine if the engine is to blame. Without any such run the recording itself does
 version and these images, and all that can be said is in its codes.
 """
 
+from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -29,8 +30,6 @@ _SAID: Final[dict[Cause, str]] = {
     "version of lockstep computes something else",
     "unsteady": "every run fails in another way: something of the host leaks into the machine",
 }
-_OTHER: Final = {"interp": "reference", "reference": "interp"}
-
 _REFERENCE_LIMIT: Final = 20_000_000
 """The reference is slow: it is not asked to run more instructions than this."""
 
@@ -114,13 +113,14 @@ class _Case:
             return self._against(plain, second.machine)
         if not self._same(second):
             return self._found("unsteady")
-        other = self._on_the_other_engine()
-        if other is None:
-            found = self._found("recording")
-            return msgspec.structs.replace(found, said=f"{found.said}; {_NOT_ASKED}")
-        if self._up_to_there(other).failure is None:
-            return self._parted("engine", other, plain)
-        return self._found("recording")
+        for engine in self._other_engines():
+            other = Conditions(self._suspect.engine, {self._agreed: [change_engine(engine)]})
+            if self._up_to_there(other).failure is None:
+                return self._parted("engine", other, plain, engine)
+        found = self._found("recording")
+        if self._engine == "reference" or not self._takes_too_long():
+            return found
+        return msgspec.structs.replace(found, said=f"{found.said}; {_NOT_ASKED}")
 
     def _up_to_there(self, conditions: Conditions) -> Run:
         """Run to the very place of the divergence, and no further if it can be passed."""
@@ -144,27 +144,33 @@ class _Case:
             good = self._recorded.run(right, {self._report.at: [seen]}).machine
         return self._found("transient", differences=tuple(differences(good, self._machine)))
 
-    def _on_the_other_engine(self) -> Conditions | None:
-        """From the last instant at which everything was right; None if that would take too long."""
-        other = _OTHER[self._engine]
-        if other == "reference" and self._report.at - self._agreed > _REFERENCE_LIMIT:
-            return None
-        return Conditions(self._suspect.engine, {self._agreed: [change_engine(other)]})
+    def _other_engines(self) -> Iterator[str]:
+        """Those to be asked from the last instant at which everything was right, first the one that
+        has least in common with the suspect."""
+        if self._engine != "reference" and not self._takes_too_long():
+            yield "reference"
+        if self._engine != "interp":
+            yield "interp"
 
-    def _parted(self, cause: Cause, right: Conditions, wrong: Conditions) -> Found:
+    def _takes_too_long(self) -> bool:
+        """For the reference."""
+        return self._report.at - self._agreed > _REFERENCE_LIMIT
+
+    def _parted(self, cause: Cause, right: Conditions, wrong: Conditions, other: str = "") -> Found:
         parting = narrow(self._recorded, right, wrong, self._agreed, self._report.at)
         if parting.last == parting.first and self._report.kind != "digest":
             # The states are still the same, but the instruction there asks or says another thing.
             parting = parting._replace(last=Icount(parting.first + 1))
-        return self._found(cause, parting)
+        return self._found(cause, parting, other=other)
 
     def _found(
         self,
         cause: Cause,
         parting: Parting | None = None,
         differences: tuple[Difference, ...] = (),
+        other: str = "",
     ) -> Found:
-        said = _SAID[cause].format(engine=self._engine, other=_OTHER[self._engine])
+        said = _SAID[cause].format(engine=self._engine, other=other)
         runs = self._recorded.runs
         if parting is None:
             first, last = self._agreed, self._report.at
