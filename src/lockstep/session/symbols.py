@@ -1,53 +1,114 @@
-"""The guest's own names for addresses, from an ELF file such as a kernel's vmlinux."""
+"""The guest's own names for addresses: from an ELF file such as a vmlinux, or from a System.map."""
 
+import re
 from bisect import bisect_right
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, BinaryIO, Final
 
 from lockstep.errors import UsageError
 from lockstep.machine.machine import Machine
 from lockstep.replay.divergence import Place
 
+_ELF: Final = b"\x7fELF"
 _CODE: Final = ("STT_FUNC", "STT_NOTYPE")
-_REMEDY: Final = "give --symbols an ELF file with a symbol table, such as vmlinux"
+_MAPPED: Final = re.compile(r"([0-9a-f]{8,16}) ([A-Za-z?]) (\S+)(\t\[\S+\])?")
+_MAPPED_CODE: Final = "tTwW"
+_REMEDY: Final = "give --symbols an ELF file with a symbol table, such as vmlinux, or a System.map"
 
 
 class Symbols:
-    """Names by address. Where an address has several, functions come first."""
+    """Names by address. Where an address has several, functions come first.
 
-    def __init__(self, named: dict[int, str]) -> None:
+    `ends` says where that ends which begins at an address, as far as that is known.
+    """
+
+    def __init__(self, named: dict[int, str], ends: Mapping[int, int] = MappingProxyType({})):
         self._addresses = sorted(named)
         self._named = named
+        self._ends = ends
 
     @classmethod
     def read(cls, path: Path) -> "Symbols":
-        """The symbol table of an ELF file."""
-        from elftools.common.exceptions import ELFError
-        from elftools.elf.elffile import ELFFile
-
+        """Those of an ELF file's symbol table, or of a System.map."""
         try:
             with path.open("rb") as file:
-                table: Any = ELFFile(file).get_section_by_name(".symtab")
-                found = [] if table is None else list(table.iter_symbols())
+                is_elf = file.read(len(_ELF)) == _ELF
+                file.seek(0)
+                found = _in_elf(path, file) if is_elf else _in_map(path, file)
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}", remedy=_REMEDY) from error
-        except ELFError as error:
-            raise UsageError(f"{path} is not an ELF file: {error}", remedy=_REMEDY) from error
-        kinds = [each for each in found if each["st_info"]["type"] in _CODE and each.name]
-        if not kinds:
+        if not found._named:
             raise UsageError(f"{path} has no symbols", remedy=_REMEDY)
-        kinds.sort(key=lambda each: _CODE.index(each["st_info"]["type"]), reverse=True)
-        # RISC-V's mapping symbols ($x, $d) and local labels (.L1) are no names of anything.
-        return cls({e["st_value"]: e.name for e in kinds if e.name[0] not in "$."})
+        return found
 
     def name(self, address: int) -> str:
         """ "function+0x12", or nothing before the first symbol."""
-        index = bisect_right(self._addresses, address) - 1
-        if index < 0:
+        start = self._start(address)
+        if start is None:
             return ""
-        start = self._addresses[index]
         offset = f"+{address - start:#x}" if address > start else ""
         return self._named[start] + offset
+
+    def function(self, address: int) -> tuple[int, str] | None:
+        """Where that begins in which an address is, and its name; None if it is in nothing."""
+        start = self._start(address)
+        if start is None or address >= self._ends.get(start, address + 1):
+            return None
+        return start, self._named[start]
+
+    def _start(self, address: int) -> int | None:
+        index = bisect_right(self._addresses, address) - 1
+        return None if index < 0 else self._addresses[index]
+
+
+def _in_elf(path: Path, file: BinaryIO) -> Symbols:
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.elffile import ELFFile
+
+    try:
+        elf: Any = ELFFile(file)
+        table = elf.get_section_by_name(".symtab")
+        found = [] if table is None else list(table.iter_symbols())
+        sections = [each["sh_addr"] + each["sh_size"] for each in elf.iter_sections()]
+    except ELFError as error:
+        raise UsageError(f"{path} is not an ELF file: {error}", remedy=_REMEDY) from error
+    code = [e for e in found if e["st_info"]["type"] in _CODE and _is_name(e.name)]
+    code.sort(key=lambda each: _CODE.index(each["st_info"]["type"]), reverse=True)
+    ends = {e["st_value"]: _end(e, sections) for e in code}
+    return Symbols({e["st_value"]: e.name for e in code}, ends)
+
+
+def _end(symbol: Any, sections: list[int]) -> int:
+    """Assembly often says no size: then it ends with its section. A constant is in none."""
+    start, size, section = (symbol[key] for key in ("st_value", "st_size", "st_shndx"))
+    if size or not isinstance(section, int) or section >= len(sections):
+        return int(start + size)
+    return sections[section]
+
+
+def _in_map(path: Path, file: BinaryIO) -> Symbols:
+    """What nm prints, and Linux has in /proc/kallsyms: address, type and name, a line each."""
+    named: dict[int, str] = {}
+    addresses = set()
+    for line in file:
+        match = _MAPPED.fullmatch(line.decode(errors="replace").rstrip("\r\n"))
+        if match is None:
+            raise UsageError(f"{path} is not an ELF file, nor a System.map", remedy=_REMEDY)
+        address, kind, name = int(match[1], 16), match[2], match[3]
+        if address:  # kallsyms has nothing but zeros for who may not know
+            addresses.add(address)
+            if kind in _MAPPED_CODE and _is_name(name):
+                named.setdefault(address, name)
+    # It has no sizes: what comes next ends it, and that may be data.
+    return Symbols(named, dict(pairwise(sorted(addresses))))
+
+
+def _is_name(name: str) -> bool:
+    """RISC-V's mapping symbols ($x, $d) and local labels (.L1) are no names of anything."""
+    return name != "" and name[0] not in "$."
 
 
 def read_symbols(path: str | None) -> Symbols | None:

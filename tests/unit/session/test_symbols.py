@@ -8,6 +8,7 @@ import pytest
 from lockstep.errors import UsageError
 from lockstep.session.symbols import Symbols
 
+BUILT = Path(__file__).parents[3] / "guests" / "build"
 NOTYPE, OBJECT, FUNC = 0, 1, 2
 NULL, SYMTAB, STRTAB = 0, 2, 3
 
@@ -68,6 +69,57 @@ def guest(tmp_path: Path) -> Path:
 def test_an_address_is_named_after_the_function_it_is_in(guest, address, name) -> None:
     """Not after data, mapping symbols, local labels or aliases."""
     assert Symbols.read(guest).name(address) == name
+
+
+@pytest.mark.parametrize(
+    ("address", "function"),
+    [
+        (0x8000_0000, (0x8000_0000, "start")),
+        (0x8000_0003, (0x8000_0000, "start")),
+        (0x8000_0004, None),
+        (0x8000_0013, (0x8000_0010, "main")),
+        (0x8000_0014, None),
+        (0x7FFF_FFFF, None),
+    ],
+)
+def test_what_is_past_the_end_of_a_function_is_in_none(guest, address, function) -> None:
+    """Or else the last of a firmware's would be wherever its kernel is."""
+    assert Symbols.read(guest).function(address) == function
+
+
+def test_a_function_without_a_size_ends_with_its_section() -> None:
+    """As those written in assembly, of which our own guests have some."""
+    symbols = Symbols.read(BUILT / "demo.elf")
+    start, name = symbols.function(0x8000_0004)
+    assert (start, name) == (0x8000_0000, "_start")
+    assert symbols.function(0x9000_0000) is None
+    assert symbols.name(0x9000_0000).startswith("stacks+")
+
+
+def test_a_system_map_is_as_good(tmp_path) -> None:
+    """Or what Linux has in /proc/kallsyms. It has no sizes: whatever comes next is an end."""
+    path = tmp_path / "System.map"
+    path.write_text(
+        "ffffffff80000000 T _start\n"
+        "ffffffff80000000 t $x\n"
+        "ffffffff80000040 t helper\n"
+        "ffffffff80000040 T alias\n"
+        "ffffffff80000080 D data\n"
+        "ffffffff02000000 t of_a_module\t[module]\n"
+    )
+    symbols = Symbols.read(path)
+    assert symbols.name(0xFFFF_FFFF_8000_0044) == "helper+0x4"
+    assert symbols.function(0xFFFF_FFFF_8000_007F) == (0xFFFF_FFFF_8000_0040, "helper")
+    assert symbols.function(0xFFFF_FFFF_8000_0080) is None
+    assert symbols.name(0xFFFF_FFFF_0200_0008) == "of_a_module+0x8"
+
+
+def test_a_kallsyms_that_hides_its_addresses_has_no_symbols(tmp_path) -> None:
+    """As it does from who is not root."""
+    path = tmp_path / "kallsyms"
+    path.write_text("0000000000000000 T _start\n0000000000000000 T schedule\n")
+    with pytest.raises(UsageError, match="has no symbols"):
+        Symbols.read(path)
 
 
 def test_without_an_elf_file_with_symbols_there_is_an_error(tmp_path) -> None:

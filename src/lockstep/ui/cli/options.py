@@ -45,7 +45,7 @@ Paranoid = Annotated[
 ]
 Symbols = Annotated[
     str | None,
-    typer.Option(metavar="ELF", help="Names functions in reports, from such as a vmlinux."),
+    typer.Option(metavar="F", help="Names functions, from an ELF such as vmlinux or a System.map."),
 ]
 Stats = Annotated[bool, typer.Option("--stats", help="Say in the end where the time went.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
