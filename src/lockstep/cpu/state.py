@@ -107,6 +107,7 @@ class HartState:
 
     if TYPE_CHECKING:
         pc: int
+        priv: int
         mtimecmp: int
 
         def __getattr__(self, name: str) -> int: ...

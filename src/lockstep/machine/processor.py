@@ -12,6 +12,13 @@ class HartTimer(Protocol):
     mtimecmp: int
 
 
+class Hart(HartTimer, Protocol):
+    """And what those may look at who only watch."""
+
+    pc: int
+    priv: int
+
+
 class Processor(Protocol):
     """All harts together. `lockstep.cpu.engine.Cpu` is one."""
 
@@ -24,7 +31,7 @@ class Processor(Protocol):
     @property
     def turn(self) -> tuple[int, int]: ...
     @property
-    def harts(self) -> Sequence[HartTimer]: ...
+    def harts(self) -> Sequence[Hart]: ...
     def request_stop(self) -> None: ...
     def set_irq(self, hart: int, bit: int, level: bool) -> None: ...
     def reset(self, pc: int, regs: Mapping[int, int]) -> None: ...

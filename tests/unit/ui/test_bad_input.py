@@ -110,7 +110,7 @@ def test_a_file_that_is_not_a_recording_is_not_overwritten(cli, tmp_path):
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
-@pytest.mark.parametrize("verb", ["replay", "info", "events", "verify", "pack"])
+@pytest.mark.parametrize("verb", ["replay", "info", "events", "verify", "profile", "pack"])
 class TestEveryReader:
     def test_refuses_a_file_that_is_not_there(self, cli, verb):
         refused(cli(verb, "/nonexistent.lockstep"), 2, "no recording")
@@ -146,6 +146,13 @@ def test_a_kernel_that_has_changed_since(cli, verb, recording):
 def test_a_kernel_that_has_gone_since(cli, recording):
     recording.with_name("demo.elf").unlink()
     refused(cli("replay", recording), 4, "demo.elf", "SHA-256")
+
+
+def test_a_profile_of_nothing(cli, recording):
+    refused(cli("profile", recording, "--from", 1 << 40), 2, "no instructions", "the recording has")
+    refused(cli("profile", recording, "--from", 9, "--until", 9), 2, "no instructions")
+    refused(cli("profile", recording, "--symbols", DEMO), 2, "no symbols", "vmlinux")
+    assert cli("profile", recording, "--every", 0).status == 2
 
 
 def test_a_kind_of_event_that_does_not_exist(cli, recording):

@@ -25,7 +25,10 @@ def test_help_and_version(cli):
     assert cli("--version").out == f"lockstep {__version__}\n"
     done = cli("--help")
     assert done.status == 0
-    for verb in ("run", "record", "replay", "info", "events", "verify", "demo", "guests", "cache"):
+    for verb in (
+        *("run", "record", "replay", "info", "events", "verify", "profile"),
+        *("demo", "guests", "cache"),
+    ):
         assert verb in done.out
 
 

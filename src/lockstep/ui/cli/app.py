@@ -15,6 +15,7 @@ from lockstep.ui.cli import (
     guests,
     info,
     pack,
+    profile,
     record,
     recover,
     replay,
@@ -56,6 +57,7 @@ app.command()(replay.replay)
 app.command()(info.info)
 app.command()(events.events)
 app.command()(verify.verify)
+app.command()(profile.profile)
 app.command()(recover.recover)
 app.command()(pack.pack)
 app.command()(demo.demo)
