@@ -41,6 +41,12 @@ class Terminal:
         assert text in self._seen
         self._seen = self._seen[self._seen.index(text) + len(text) :]
 
+    def rest(self) -> bytes:
+        """What has come and was not expected yet; asked when it has ended."""
+        while self._wait(0):
+            self._seen += os.read(self.master, 4096)
+        return self._seen
+
     def _wait(self, deadline: float) -> bool:
         left_s = max(deadline - time.monotonic(), 0)
         return bool(select.select([self.master], [], [], left_s)[0])

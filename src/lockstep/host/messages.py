@@ -19,6 +19,7 @@ from typing import Any, Final
 from lockstep.host.output import OutputPump, write_all
 
 _STDERR: Final = 2
+_MOMENT_S: Final = 1.0
 
 
 @contextmanager
@@ -44,6 +45,14 @@ def unread() -> bool:
     """Whether something that was said still waits to be read."""
     queue = getattr(sys.stderr, "buffer", None)
     return isinstance(queue, _Queue) and queue.pump.behind
+
+
+def read_so_far() -> None:
+    """Wait a moment for what was said to be written: on a terminal it is to come before what is
+    written next elsewhere."""
+    queue = getattr(sys.stderr, "buffer", None)
+    if isinstance(queue, _Queue):
+        queue.pump.flush(_MOMENT_S)
 
 
 class _Queue(io.RawIOBase):

@@ -64,6 +64,11 @@ class OutputPump:
         """Whether something is not written yet."""
         return self._writing or bool(self._backlog)
 
+    def flush(self, patience: float) -> None:
+        """Wait until all is written, for at most `patience` seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self.behind, patience)
+
     def abandon(self) -> None:
         """Throw away what is not written yet, and all that follows. Any thread may call it."""
         with self._changed:
@@ -95,6 +100,7 @@ class OutputPump:
         """The next batch; None when there will be none."""
         with self._changed:
             self._writing = False
+            self._changed.notify_all()
             while not self._backlog:
                 if self._closing or self._discarding:
                     return None

@@ -55,6 +55,19 @@ def test_a_reader_who_does_not_read_to_the_end_loses_it():
     reading.set()
 
 
+def test_a_flush_waits_for_what_is_being_written():
+    """And no longer than it was told to."""
+    reading = threading.Event()
+    written = []
+    pump = OutputPump("test", lambda data: (reading.wait(), written.append(data)))
+    pump.put(b"x")
+    pump.flush(0.01)
+    assert written == []
+    reading.set()
+    pump.flush(10)
+    assert written == [b"x"]
+
+
 def test_a_slow_reader_is_reported_and_never_waited_for():
     """Whoever puts holds locks: it is told to stop, and that is over once somebody reads."""
     reading, stuck = threading.Event(), threading.Event()

@@ -60,6 +60,15 @@ def test_the_end_does_not_wait_for_ever(terminal, pipe, tmp_path):
     assert api.info(tmp_path / "r")["complete"]
 
 
+def test_a_bar_is_gone_before_the_result_comes(terminal, tmp_path):
+    """It is erased with the line above the cursor: a line too late, and that is the result's."""
+    api.record(tmp_path / "r", kernel=str(BUILT / "compute.elf"), bios="none", memory=16 << 20)
+    tty = terminal("profile", tmp_path / "r", "--every", 1_000_000)
+    tty.expect(b"samples")
+    assert tty.ended() == 0
+    assert b"\x1b[2K" not in tty.rest()
+
+
 def test_progress_does_not_wait_for_a_stopped_terminal(terminal, tmp_path):
     """Ctrl-S, and nobody there to press Ctrl-Q: the replay goes on to its end."""
     api.record(tmp_path / "r", kernel=str(BUILT / "compute.elf"), bios="none", memory=16 << 20)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lockstep.host.messages import unread
+from lockstep.host.messages import read_so_far, unread
 
 Tell = Callable[[int, int], None]
 """Called with the instruction count and the host's time."""
@@ -38,3 +38,5 @@ def progress(verb: str, total: int, *, console: bool) -> Iterator[Tell | None]:
             bar.update(task, completed=now, refresh=not unread())
 
         yield tell
+    # The bar erases itself with the line above the cursor, which by then must not be another one.
+    read_so_far()
