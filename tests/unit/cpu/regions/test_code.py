@@ -31,7 +31,7 @@ class Watched(Instruction):
             self.jumps = value[0]
 
 
-@pytest.mark.parametrize("insn", [i for i in table() if i.ext not in ("PRIV", "Zicsr")], ids=str)
+@pytest.mark.parametrize("insn", [i for i in table() if i.ext not in ("PRIV", "Zicsr")], ids=lambda i: i.name)
 def test_what_an_instruction_is_taken_for_is_what_its_semantics_do(insn: Insn) -> None:
     """Relative jumps have a target, computed ones end a block, everything else goes on."""
     made = Watched(NativeModule(), handler_name(insn, far=False), insn.length)
