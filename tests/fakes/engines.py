@@ -13,10 +13,10 @@ import pytest
 from lockstep.cpu.engine import Bus, Cpu, make_cpu
 from lockstep.cpu.layout import CODE, HEAT_LINE, PAGE
 from lockstep.cpu.memory import Ram
+from lockstep.cpu.native.messages import Order, Product
 from lockstep.cpu.native.objects import Interpreter
 from lockstep.cpu.native.regions.compiler import compile_regions
 from lockstep.cpu.native.regions.foundry import AtOnce
-from lockstep.cpu.native.regions.messages import Order, Product
 from lockstep.cpu.native.regions.service import Foundry, Hot, Part
 
 NATIVE = ("interp", "auto")
@@ -61,6 +61,7 @@ class Whims:
     def __init__(self, seed: int | None) -> None:
         self._rng = None if seed is None else Random(seed)
         self.thresholds = self
+        self.aide = None
 
     def first(self) -> int:
         return 1

@@ -2,6 +2,7 @@
 
 import os
 import select
+import threading
 from collections.abc import Iterable
 from typing import Final
 
@@ -13,10 +14,16 @@ class Poller:
 
     def __init__(self) -> None:
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        # A watchdog may ring while the main loop ends, when the number may be another file's.
+        # Re-entrant, as a signal handler may ring in the middle of anything.
+        self._guard = threading.RLock()
+        self._closed = False
 
     def ring(self) -> None:
-        """Make the present wait, or the next, return at once."""
-        os.eventfd_write(self._bell, 1)
+        """Make the present wait, or the next, return at once. Nothing after `close`."""
+        with self._guard:
+            if not self._closed:
+                os.eventfd_write(self._bell, 1)
 
     def wait(self, sources: Iterable[int], timeout_ns: int | None) -> list[int]:
         """The sources that are ready, after at most `timeout_ns` (None: however long it takes)."""
@@ -28,7 +35,9 @@ class Poller:
 
     def close(self) -> None:
         """Give the bell back."""
-        os.close(self._bell)
+        with self._guard:
+            self._closed = True
+            os.close(self._bell)
 
 
 def _wait(sources: list[int], timeout_ns: int | None) -> list[int]:

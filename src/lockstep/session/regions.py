@@ -11,7 +11,7 @@ from lockstep.host.helper import Helper, HelperDied
 from lockstep.session.codecache import open_store
 
 if TYPE_CHECKING:
-    from lockstep.cpu.native.objects import Interpreter
+    from lockstep.cpu.native.objects import Aide, Interpreter
     from lockstep.cpu.native.regions.foundry import Workshop
     from lockstep.cpu.native.regions.service import Foundry, Thresholds
 
@@ -28,6 +28,7 @@ class Supply:
         self._store = open_store()
         self._helper = Helper(_SMITH)
         self._workshop: Workshop | None = None
+        self.aide: Aide | None = self._compile
         self._compile_ns = 0
 
     def foundry(self, interpreter: Interpreter, ready: Callable[[], None]) -> Foundry:

@@ -24,7 +24,8 @@ from lockstep.cpu.layout import HART_BYTES, HART_OFFSET
 from lockstep.cpu.native import hostfloat
 from lockstep.cpu.native.functions import NativeFunction, NativeModule
 from lockstep.cpu.native.hostfloat import quick_version
-from lockstep.cpu.native.objects import Linker, target_machine
+from lockstep.cpu.native.objects import Linker
+from lockstep.cpu.native.target import target_machine
 from lockstep.cpu.native.vocabulary import NativeHart
 from lockstep.cpu.native.words import I64, PTR, VOID
 from lockstep.isa import floatconvert, softfloat
@@ -99,7 +100,7 @@ class Compiled:
             result, hart.trap_tval = body(hart, operation.function, operation.arguments(words))
             made.builder.ret(result.value)
         self._linker = Linker()  # keeps the code alive
-        addresses = self._linker.link(_optimised(module.ir), bodies)
+        addresses = self._linker.link([_optimised(module.ir)], bodies)
         kind = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, *[ctypes.c_uint64] * WORDS)
         self._call = {name: kind(addresses[name]) for name in bodies}
 
@@ -157,7 +158,7 @@ def _control() -> tuple[Linker, Any]:
         builder.asm(ir.FunctionType(VOID, [I64]), "msr fpcr, $0", "r", [value], True)
     builder.ret_void()
     linker = Linker()
-    address = linker.link(_optimised(module), ["control"])["control"]
+    address = linker.link([_optimised(module)], ["control"])["control"]
     return linker, ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
 
 

@@ -14,7 +14,8 @@ from llvmlite import ir
 
 from lockstep.cpu.native.functions import NativeFunction, NativeModule
 from lockstep.cpu.native.lower import LoweringError
-from lockstep.cpu.native.objects import Linker, target_machine
+from lockstep.cpu.native.objects import Linker
+from lockstep.cpu.native.target import target_machine
 from lockstep.cpu.native.vocabulary import NativeCluster
 from lockstep.cpu.native.words import I64, PTR
 from lockstep.isa.sem import outlined, sem
@@ -44,7 +45,7 @@ def native(function: Callable[..., Any], parameters: int) -> Callable[..., int]:
     made.builder.ret(result.value)
     code = target_machine().emit_object(llvm.parse_assembly(str(module.ir)))
     linker = Linker()
-    address = linker.link(code, ["entry"])["entry"]
+    address = linker.link([code], ["entry"])["entry"]
     types = [ctypes.c_void_p, *[ctypes.c_uint64] * parameters]
     call = ctypes.CFUNCTYPE(ctypes.c_uint64, *types)(address)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from lockstep.cpu.memory import Ram
-from lockstep.cpu.native.objects import Interpreter, Notify, load
+from lockstep.cpu.native.objects import Aide, Interpreter, Notify, load
 from lockstep.cpu.native.regions.foundry import AtOnce
 from lockstep.cpu.native.regions.service import Foundry, Geometric, Regions, Thresholds
 from lockstep.cpu.state import ClusterBlock
@@ -23,6 +23,8 @@ class RegionSupply(Protocol):
     """Where regions come from, and when they are asked for."""
 
     thresholds: Thresholds
+    aide: Aide | None
+    """A compiler in another process, while there is no interpreter yet."""
 
     def foundry(self, interpreter: Interpreter, ready: Callable[[], None]) -> Foundry:
         """Who makes them. `ready` is to be called, from any thread, when there is news."""
@@ -31,8 +33,8 @@ class RegionSupply(Protocol):
 class NativeEngine:
     """Runs the harts of a block by native code: the threaded interpreter."""
 
-    def __init__(self, block: ClusterBlock, notify: Notify) -> None:
-        self.interpreter = load(notify)
+    def __init__(self, block: ClusterBlock, notify: Notify, aide: Aide | None = None) -> None:
+        self.interpreter = load(notify, aide)
         block.slice = SLICE
         self._cluster = ctypes.c_void_p(block.address)
         self._run = self._export("lockstep_run", 0)
@@ -70,7 +72,8 @@ class RegionEngine(NativeEngine):
     def __init__(
         self, block: ClusterBlock, ram: Ram, notify: Notify, supply: RegionSupply | None
     ) -> None:
-        super().__init__(block, notify)
+        supply = supply or _AtOnceSupply()
+        super().__init__(block, notify, supply.aide)
         self._block = block
         install = self._export("lockstep_install_region", 3)
 
@@ -80,7 +83,6 @@ class RegionEngine(NativeEngine):
         def ready() -> None:
             block.attention = 1
 
-        supply = supply or _AtOnceSupply()
         foundry = supply.foundry(self.interpreter, ready)
         self.regions = Regions(block, ram, foundry, install_at, supply.thresholds)
 
@@ -100,6 +102,7 @@ class _AtOnceSupply:
     """Regions compiled by this process while the guest waits."""
 
     thresholds: Thresholds = Geometric()
+    aide: Aide | None = None
 
     def foundry(self, interpreter: Interpreter, ready: Callable[[], None]) -> Foundry:
         from lockstep.cpu.native.regions.compiler import compile_regions

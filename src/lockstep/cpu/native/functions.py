@@ -229,11 +229,11 @@ class Helper(NativeFunction):
         cls, module: NativeModule, kind: type[Block], function: Callable[..., Any], args: list[Any]
     ) -> Compiled:
         types = [PTR, *(a.type for a in _run_time(args))]
-        name = module.ir.get_unique_name(function.__name__.strip("_"))
+        # Whatever libc has of that name is not meant.
+        name = module.ir.get_unique_name(f"helper.{function.__name__.strip('_')}")
         native = ir.Function(module.ir, ir.FunctionType(VOID, types), name)
         native.attributes.add("noinline")
         native.attributes.add("nounwind")
-        native.linkage = "internal"
         self = cls(module, native)
         self.compiled = Compiled(native)
         self.hart = receiver = kind(self, native.args[0])

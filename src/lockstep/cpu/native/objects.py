@@ -7,19 +7,22 @@ of them are in its key. Files carry their own digest, so that a torn write is no
 from __future__ import annotations
 
 import ctypes
-import gc
 import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
 
 import llvmlite
+import msgspec
 from llvmlite import binding as llvm
 
-from lockstep.places import interpreter_objects
+from lockstep import places
+from lockstep.cpu.native.messages import Portion, encode
+from lockstep.cpu.native.target import host_cpu, host_features, new_target_machine, target_machine
 
 KEPT: Final = 4  # objects of other versions that may stay
 EXPORTS: Final = (
@@ -30,28 +33,8 @@ _DIGEST_BYTES: Final = 32
 _FLOORS: Final = ("cpu", "isa")
 
 Notify = Callable[[str], None]
-
-
-def _new_target_machine() -> Any:
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    return llvm.Target.from_default_triple().create_target_machine(
-        opt=2, cpu=_host_cpu(), features=_host_features(), reloc="pic", codemodel="small"
-    )
-
-
-@cache
-def target_machine() -> Any:
-    return _new_target_machine()
-
-
-def _host_cpu() -> str:
-    return str(llvm.get_host_cpu_name())
-
-
-@cache
-def _host_features() -> str:
-    return str(llvm.get_host_cpu_features().flatten())
+Aide = Callable[[bytes], bytes | None]
+"""A compiler in another process: answers cpu/native/messages. None: it never will again."""
 
 
 @cache
@@ -63,7 +46,7 @@ def version_key() -> str:
         for source in sorted((package / floor).rglob("*.py")):
             digest.update(str(source.relative_to(package)).encode())
             digest.update(source.read_bytes())
-    for fact in (llvmlite.__version__, llvm.llvm_version_info, _host_cpu(), _host_features()):
+    for fact in (llvmlite.__version__, llvm.llvm_version_info, host_cpu(), host_features()):
         digest.update(repr(fact).encode())
     return digest.hexdigest()[:32]
 
@@ -96,33 +79,32 @@ def _drop_old(directory: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _compile(notify: Notify) -> bytes:
+def _compile(notify: Notify, aide: Aide | None) -> list[bytes]:
+    """In two processes, if there is an aide."""
     notify("compiling the interpreter for this machine (once, a few seconds) ...")
-    from lockstep.cpu.native.interpreter import build
+    from lockstep.cpu.native.portions import PORTIONS, compile_portion
 
-    gc.disable()  # LLVM's instructions are objects by the hundred thousand, all in use to the end
-    try:
-        text = str(build())
-    finally:
-        gc.enable()
-    module = llvm.parse_assembly(text)
-    machine = target_machine()
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    passes = llvm.create_pass_builder(machine, options)
-    passes.getModulePassManager().run(module, passes)
-    return bytes(machine.emit_object(module))
+    others = range(1, PORTIONS)
+    with ThreadPoolExecutor(PORTIONS) as pool:
+        asked = {n: pool.submit(aide, encode(Portion(n))) for n in others if aide is not None}
+        made = [compile_portion(0)]
+        for number in others:
+            answer = asked[number].result() if number in asked else None
+            made.append(answer or compile_portion(number))
+    return made
 
 
-def interpreter_object(notify: Notify) -> bytes:
+def interpreter_objects(notify: Notify, aide: Aide | None) -> list[bytes]:
     """The interpreter's object code, from the cache or compiled now."""
     machine = target_machine()
     assert machine is not None
-    path = interpreter_objects() / f"{version_key()}.o"
+    path = places.interpreter_objects() / f"{version_key()}.o"
     code = _kept(path)
     if code is None:
-        code = _compile(notify)
-        _keep(path, code)
-    return code
+        made = _compile(notify, aide)
+        _keep(path, encode(made))
+        return made
+    return msgspec.msgpack.decode(code, type=list[bytes])
 
 
 class Linker:
@@ -133,14 +115,21 @@ class Linker:
     """
 
     def __init__(self) -> None:
-        self._jit = llvm.create_lljit_compiler(_new_target_machine(), use_jit_link=True)
+        self._jit = llvm.create_lljit_compiler(new_target_machine(), use_jit_link=True)
         self._libraries: list[Any] = []
 
     def link(
-        self, code: bytes, exports: Iterable[str], imports: Mapping[str, int] | None = None
+        self,
+        code: Iterable[bytes],
+        exports: Iterable[str],
+        imports: Mapping[str, int] | None = None,
     ) -> dict[str, int]:
-        """The addresses of what `code` exports. `imports`: of what it calls, unless libc has it."""
-        library = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
+        """The addresses of what objects export, which may call each other. `imports`: of what they
+        call beside, unless libc has it.
+        """
+        library = llvm.JITLibraryBuilder().add_current_process()
+        for each in code:
+            library.add_object_img(each)
         for name, address in (imports or {}).items():
             library.import_symbol(name, address)
         wanted = tuple(exports)
@@ -153,7 +142,7 @@ class Linker:
 class Interpreter:
     """The interpreter in executable memory: the address of what it exports, by name."""
 
-    def __init__(self, code: bytes) -> None:
+    def __init__(self, code: Iterable[bytes]) -> None:
         self.linker: Final = Linker()
         self.exports: Final = self.linker.link(code, EXPORTS)
 
@@ -166,7 +155,11 @@ class Interpreter:
         return dict(zip(names, addresses, strict=True))
 
 
-@cache
-def load(notify: Notify) -> Interpreter:
-    """The interpreter, loaded once for the process."""
-    return Interpreter(interpreter_object(notify))
+_loaded: list[Interpreter] = []
+
+
+def load(notify: Notify, aide: Aide | None = None) -> Interpreter:
+    """The interpreter, loaded once for the process. An `aide` makes compiling it faster."""
+    if not _loaded:
+        _loaded.append(Interpreter(interpreter_objects(notify, aide)))
+    return _loaded[0]

@@ -10,8 +10,8 @@ from conformance.assembler import Assembler
 from lockstep.cpu.layout import PAGE
 from lockstep.cpu.native.functions import NativeModule
 from lockstep.cpu.native.instruction import Instruction, handler_name
+from lockstep.cpu.native.messages import Order, Side
 from lockstep.cpu.native.regions.code import Code, Step
-from lockstep.cpu.native.regions.messages import Order, Side
 from lockstep.isa.table import Insn, table
 
 
@@ -31,7 +31,9 @@ class Watched(Instruction):
             self.jumps = value[0]
 
 
-@pytest.mark.parametrize("insn", [i for i in table() if i.ext not in ("PRIV", "Zicsr")], ids=lambda i: i.name)
+@pytest.mark.parametrize(
+    "insn", [i for i in table() if i.ext not in ("PRIV", "Zicsr")], ids=lambda i: i.name
+)
 def test_what_an_instruction_is_taken_for_is_what_its_semantics_do(insn: Insn) -> None:
     """Relative jumps have a target, computed ones end a block, everything else goes on."""
     made = Watched(NativeModule(), handler_name(insn, far=False), insn.length)

@@ -10,9 +10,9 @@ import pytest
 
 from conformance.assembler import Assembler
 from lockstep.cpu.layout import HEAT_LINE, PAGE
-from lockstep.cpu.native.objects import Interpreter, load
+from lockstep.cpu.native.objects import Aide, Interpreter, load
 from lockstep.cpu.native.regions.compiler import answer
-from lockstep.cpu.native.regions.foundry import LEAST, Smith, Workshop
+from lockstep.cpu.native.regions.foundry import LEAST, Workshop
 from lockstep.cpu.native.regions.service import Hot, Part
 
 SECONDS = 60
@@ -62,7 +62,7 @@ class Bell:
 
 @contextmanager
 def workshop(
-    interpreter: Interpreter, shelf: Shelf, smith: Smith
+    interpreter: Interpreter, shelf: Shelf, smith: Aide
 ) -> Iterator[tuple[Workshop, Bell]]:
     bell = Bell()
     made = Workshop(interpreter, shelf, smith, bell.ring)

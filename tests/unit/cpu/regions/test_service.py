@@ -240,6 +240,7 @@ def test_what_is_ordered_says_all(ram: Ram) -> None:
 
     class Clerk:
         thresholds = Whims(None)
+        aide = None
 
         def foundry(self, interpreter: Interpreter, ready: object) -> Clerk:
             return self

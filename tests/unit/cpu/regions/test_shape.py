@@ -6,9 +6,9 @@ import pytest
 
 from conformance.assembler import Assembler
 from lockstep.cpu.layout import HEAT_LINE, PAGE
+from lockstep.cpu.native.messages import Order, Side
 from lockstep.cpu.native.regions import shape
 from lockstep.cpu.native.regions.code import Code
-from lockstep.cpu.native.regions.messages import Order, Side
 from lockstep.cpu.native.regions.shape import LARGEST, LONGEST_BLOCK, Shape, shapes
 
 COLD = [0] * (PAGE // HEAT_LINE)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from lockstep.cpu.layout import PAGE
-from lockstep.cpu.native.regions.messages import Order
+from lockstep.cpu.native.messages import Order
 from lockstep.isa.table import Insn, decode
 
 _BRANCHES: Final = frozenset(("beq", "bne", "blt", "bge", "bltu", "bgeu", "c.beqz", "c.bnez"))

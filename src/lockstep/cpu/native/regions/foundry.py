@@ -16,8 +16,8 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from lockstep.cpu.layout import HEAT_LINE, PAGE
-from lockstep.cpu.native.objects import Interpreter, version_key
-from lockstep.cpu.native.regions.messages import Order, Product, Side, decode_product, encode
+from lockstep.cpu.native.messages import Order, Product, Side, decode_product, encode
+from lockstep.cpu.native.objects import Aide, Interpreter, version_key
 from lockstep.cpu.native.regions.service import Hot, Part
 
 LEAST: Final = 8
@@ -31,10 +31,6 @@ class Store(Protocol):
 
     def get(self, key: bytes) -> list[bytes]: ...
     def put(self, key: bytes, part: bytes) -> None: ...
-
-
-Smith = Callable[[bytes], bytes | None]
-"""Answers an Order with a Product, both encoded. None: it cannot, and never will again."""
 
 
 class Linkage:
@@ -70,7 +66,7 @@ class Linkage:
         handlers = self._interpreter.handlers
         imports = {name: handlers[name] for name in product.imports}
         names = sorted(set(product.entries.values()))
-        return self._interpreter.linker.link(product.object, names, imports)
+        return self._interpreter.linker.link([product.object], names, imports)
 
 
 class _Linked(NamedTuple):
@@ -113,7 +109,7 @@ class Workshop:
     """
 
     def __init__(
-        self, interpreter: Interpreter, store: Store, smith: Smith, ready: Callable[[], None]
+        self, interpreter: Interpreter, store: Store, smith: Aide, ready: Callable[[], None]
     ) -> None:
         self._linkage = Linkage(interpreter)
         self._store = store

@@ -26,7 +26,7 @@ from lockstep.cpu.layout import (
     STAMP_OFFSET,
 )
 from lockstep.cpu.memory import Ram
-from lockstep.cpu.native.regions.messages import same_code
+from lockstep.cpu.native.messages import same_code
 from lockstep.cpu.native.tlb import WHOLE_RESETS
 from lockstep.cpu.state import ClusterBlock, HartState
 

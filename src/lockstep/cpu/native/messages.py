@@ -19,7 +19,13 @@ class Side(msgspec.Struct, frozen=True, array_like=True):
     """As in an Order."""
 
 
-class Order(msgspec.Struct, frozen=True, array_like=True):
+class Portion(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Compile a portion of the interpreter. The answer is object code."""
+
+    number: int
+
+
+class Order(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Compile regions for a page of code."""
 
     code: bytes
@@ -58,14 +64,15 @@ def same_code(one: bytes, other: bytes, covered: Iterable[int]) -> bool:
     return one == other or all(one[at : at + 4] == other[at : at + 4] for at in covered)
 
 
-_ORDERS = msgspec.msgpack.Decoder(Order)
+_REQUESTS: msgspec.msgpack.Decoder[Portion | Order] = msgspec.msgpack.Decoder(Portion | Order)
 _PRODUCTS = msgspec.msgpack.Decoder(Product)
 
 encode = msgspec.msgpack.encode
 
 
-def decode_order(data: bytes) -> Order:
-    return _ORDERS.decode(data)
+def decode_request(data: bytes) -> Portion | Order:
+    """Raises msgspec.DecodeError if it is none."""
+    return _REQUESTS.decode(data)
 
 
 def decode_product(data: bytes) -> Product:
