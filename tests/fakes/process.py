@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def lockstep(*arguments: object, hash_seed: int = 0) -> subprocess.CompletedProcess[bytes]:
-    """`lockstep ARGUMENTS` in a process of its own, to its end."""
+def lockstep(
+    *arguments: object, hash_seed: int = 0, cache: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """`lockstep ARGUMENTS` in a process of its own, to its end; with a `cache` of its own, too."""
+    other = {} if cache is None else {"XDG_CACHE_HOME": str(cache)}
     return subprocess.run(
         [sys.executable, "-m", "lockstep", *map(str, arguments)],
-        env=os.environ | {"PYTHONHASHSEED": str(hash_seed)},
+        env=os.environ | {"PYTHONHASHSEED": str(hash_seed)} | other,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,

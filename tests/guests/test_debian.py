@@ -67,6 +67,17 @@ def test_a_replay_on_a_busy_host_is_the_same(recording: Boot, number: int) -> No
 
 
 @pytest.mark.xdist_group("debian")
+def test_a_replay_with_a_cold_cache_and_a_warm_one_is_the_same(
+    recording: Boot, tmp_path: Path
+) -> None:
+    """First nothing is compiled, then some of it, then more."""
+    for _ in range(3):
+        done = lockstep("replay", recording.path, cache=tmp_path)
+        assert (done.returncode, done.stdout) == (0, recording.console), done.stderr
+    assert (tmp_path / "lockstep" / "regions.sqlite").exists()
+
+
+@pytest.mark.xdist_group("debian")
 def test_the_interpreter_alone_replays_it(recording: Boot) -> None:
     """What regions did can be done without any."""
     assert api.replay(recording.path, engine="interp").console == recording.console

@@ -229,14 +229,15 @@ class Workshop:
 
     # Both.
     def _link(self, name: bytes, made: bytes) -> _Linked | None:
-        """Put a product into executable memory. None: there is nothing in it."""
+        """Put a product into executable memory. None: there is nothing in it, or nothing of use."""
         try:
             product = decode_product(made)
-        except msgspec.DecodeError:
+            if not product.entries:
+                return None
+            addresses = self._linkage.link(product)
+        except (msgspec.DecodeError, LookupError, RuntimeError):  # the last one is LLVM's
             return None
-        if not product.entries:
-            return None
-        self._linked[name] = linked = _Linked(product, self._linkage.link(product))
+        self._linked[name] = linked = _Linked(product, addresses)
         self._counts["compiled_bytes"] += len(product.object)
         return linked
 
