@@ -9,7 +9,9 @@ import pytest
 from conformance.assembler import Assembler
 from fakes.engines import ENGINES, make_engine
 from lockstep.cpu.engine import BusError, Cpu, Exit
+from lockstep.cpu.layout import PAGE
 from lockstep.cpu.memory import Ram
+from lockstep.isa.privileged import INSTRUCTION_PAGE_FAULT
 
 BASE = 0x8000_0000
 SIZE = 1 << 20
@@ -280,3 +282,58 @@ def test_saving_and_restoring_is_identity(rig: Rig) -> None:
     assert rig.cpu.save() == saved
     rig.cpu.run(500)
     assert rig.cpu.save() == later
+
+
+# A page that is code and page table at once.
+
+VIRTUAL = 0x4000_0000
+ROOT, TABLE, OTHER = BASE + 0x1_0000, BASE + 0x2_0000, BASE + 0x3_0000
+
+
+def map_pages(ram: Ram, pages: dict[int, int]) -> None:
+    """Sv39: `pages`, by number from VIRTUAL, each to its frame; the last table is TABLE."""
+    middle = ROOT + PAGE
+    ram.write(ROOT + 8, (middle >> 12 << 10 | 1).to_bytes(8, "little"))
+    ram.write(middle, (TABLE >> 12 << 10 | 1).to_bytes(8, "little"))
+    for number, frame in pages.items():
+        entry = frame >> 12 << 10 | 0xCF  # valid, read, write, execute, accessed, dirty
+        ram.write(TABLE + 8 * number, entry.to_bytes(8, "little"))
+
+
+def in_supervisor_mode(cpu: Cpu, pc: int) -> Any:
+    """Hart 0, about to run at virtual `pc`."""
+    cpu.reset(pc, {})
+    hart = cpu.harts[0]
+    hart.satp, hart.priv, hart.mtvec = 8 << 60 | ROOT >> 12, 1, BASE + 0x8000
+    hart.pmpaddr0, hart.pmpcfg0 = (1 << 54) - 1, 0x1F  # all of memory, for everybody
+    cpu._engine.flush()
+    return hart
+
+
+def test_code_that_remaps_the_table_it_lies_on_goes_on_elsewhere(rig: Rig) -> None:
+    """The store makes the page's decoded code stale, and its own translation."""
+    for frame, step in ((TABLE, 1), (OTHER, 100)):
+        code = Assembler(frame + 0x800)
+        code.emit("sd", rs1=T1, rs2=T0, imm=0)
+        for _ in range(4):
+            code.emit("addi", rd=A0, rs1=A0, imm=step)
+        rig.ram.write(frame + 0x800, code.finish())
+    map_pages(rig.ram, {2: TABLE})
+    hart = in_supervisor_mode(rig.cpu, VIRTUAL + 2 * PAGE + 0x800)
+    hart.x[T1], hart.x[T0] = VIRTUAL + 2 * PAGE + 16, OTHER >> 12 << 10 | 0xCF
+    rig.cpu.run(5)
+    assert hart.x[A0] == 400
+
+
+def test_a_store_over_the_end_of_a_table_into_the_code_under_way_faults_next(rig: Rig) -> None:
+    """Its first half unmaps the code's page, its second half changes the code."""
+    code = Assembler(OTHER + 0x100)
+    code.emit("sd", rs1=T1, rs2=T0, imm=0)
+    code.emit("addi", rd=A0, rs1=A0, imm=1)
+    rig.ram.write(OTHER + 0x100, code.finish())
+    map_pages(rig.ram, {510: TABLE, 511: OTHER})
+    page = VIRTUAL + 511 * PAGE
+    hart = in_supervisor_mode(rig.cpu, page + 0x100)
+    hart.x[T1], hart.x[T0] = page - 4, 0x8000_0000
+    rig.cpu.run(2)
+    assert (hart.mcause, hart.mepc, hart.x[A0]) == (INSTRUCTION_PAGE_FAULT, page + 0x104, 0)

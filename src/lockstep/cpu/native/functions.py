@@ -217,6 +217,14 @@ class NativeFunction(Lowering):
         pointer = self.builder.inttoptr(entry.value, PTR)
         self.builder.store(self.module.handler(name), pointer)
 
+    def forget_handler(self, entry: NativeWord) -> None:
+        """Let a decoded entry be decoded anew, unless its page is to be looked up anew before."""
+        pointer = self.builder.inttoptr(entry.value, PTR)
+        looked_up, decoded = self.module.handler("op_refetch"), self.module.handler("op_decode")
+        now = self.builder.load(pointer, typ=HANDLER_TYPE.as_pointer())
+        pending = self.builder.icmp_unsigned("==", now, looked_up)
+        self.builder.store(self.builder.select(pending, looked_up, decoded), pointer)
+
     def call_slice(self, hart: NativeHart, budget: NativeWord) -> None:
         self.call_raw("run_slice", VOID, [hart.pointer, budget.value])
 

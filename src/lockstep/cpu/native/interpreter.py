@@ -207,13 +207,12 @@ def _clear_decoded(module: NativeModule) -> None:
     builder = lowering.builder
     page = lowering.word(function.args[0])
 
-    def put(index: NativeWord, handler: str) -> None:
-        pointer = builder.inttoptr((page + (index << 4)).value, PTR)
-        builder.store(module.handler(handler), pointer)
+    def forget(index: NativeWord) -> None:
+        lowering.forget_handler(page + (index << 4))
 
-    lowering.loop(lowering.literal(0), PAGE // 2, lambda i: put(i, "op_decode"))
+    lowering.loop(lowering.literal(0), PAGE // 2, forget)
     for index in (PAGE // 2, PAGE // 2 + 1):
-        put(lowering.literal(index), "op_next_page")
+        lowering.put_handler(page + (index << 4), "op_next_page")
     builder.ret_void()
 
 

@@ -10,9 +10,11 @@ import ctypes
 import hashlib
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -116,6 +118,8 @@ class Linker:
 
     def __init__(self) -> None:
         self._jit = llvm.create_lljit_compiler(new_target_machine(), use_jit_link=True)
+        self._numbers = count()  # a library that could not be linked has used up its name
+        self._guard = threading.Lock()
         self._libraries: list[Any] = []
 
     def link(
@@ -125,7 +129,7 @@ class Linker:
         imports: Mapping[str, int] | None = None,
     ) -> dict[str, int]:
         """The addresses of what objects export, which may call each other. `imports`: of what they
-        call beside, unless libc has it.
+        call beside, unless libc has it. Raises RuntimeError. From any thread.
         """
         library = llvm.JITLibraryBuilder().add_current_process()
         for each in code:
@@ -135,8 +139,10 @@ class Linker:
         wanted = tuple(exports)
         for name in wanted:
             library.export_symbol(name)
-        self._libraries.append(library.link(self._jit, f"library{len(self._libraries)}"))
-        return {name: int(self._libraries[-1][name]) for name in wanted}
+        with self._guard:
+            linked = library.link(self._jit, f"library{next(self._numbers)}")
+            self._libraries.append(linked)
+        return {name: int(linked[name]) for name in wanted}
 
 
 class Interpreter:

@@ -354,7 +354,7 @@ class NativeHart(Block):
         self.lowering.clear_decoded(page)
 
     def clear_entry(self, entry: NativeWord) -> None:
-        self.lowering.put_handler(entry, "op_decode")
+        self.lowering.forget_handler(entry)
 
     def fetch_slot(self, addr: NativeWord) -> NativeWord:
         """The host address of the fetch entry that `addr` would have."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lockstep.cpu.native.functions import HANDLER_TYPE, NativeModule
+from lockstep.cpu.native.lower import LoweringError
 from lockstep.cpu.native.messages import Order, Portion, Product, decode_request, encode
 from lockstep.cpu.native.portions import compile_portion
 from lockstep.cpu.native.regions.code import Code, page_of
@@ -32,6 +33,8 @@ def compile_regions(order: Order) -> Product:
         except Foreign as found:
             _foreign.add(found.name)
             continue
+        except LoweringError:  # a bug of ours: the page stays with the interpreter
+            return _product(NativeModule(), [], order.code)
         return _product(module, made, order.code)
 
 

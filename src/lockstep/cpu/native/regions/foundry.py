@@ -23,7 +23,7 @@ from lockstep.cpu.native.regions.service import Hot, Part
 LEAST: Final = 8
 """Samples of a page before anything is compiled for it; for fewer it is looked up only."""
 MOST_BYTES: Final = 512 << 20
-"""Object code that a process links: what is linked stays."""
+"""Object code that a workshop links, for what is linked stays. Then it makes no more."""
 
 
 class Store(Protocol):
@@ -121,10 +121,9 @@ class Workshop:
         # Guarded by _guard, as is the store.
         self._names: dict[bytes, list[bytes]] = {}  # of products, by line
         self._linked: dict[bytes, _Linked] = {}  # by name
-        self._waiting: dict[int, tuple[Hot, frozenset[int]]] = {}  # by page; with what is covered
-        self._under_way: int | None = None  # a page
+        self._waiting: dict[int, Hot] = {}  # by page
         self._counts = Counter(compiled_pages=0, compiled_bytes=0, cache_hits=0, cache_misses=0)
-        self._closed = False
+        self._closed = False  # or there is no smith any more
         self._threads = [
             threading.Thread(target=work, name=name, daemon=True)
             for name, work in (("librarian", self._look_up_all), ("smith", self._compile_all))
@@ -162,16 +161,19 @@ class Workshop:
                 self._look_up(hot)
 
     def _look_up(self, hot: Hot) -> None:
-        covered: set[int] = set()
         for linked in self._known(hot):
             self._deliver(hot, linked)
-            covered |= set(linked.product.covered)
-        heat = _heat(hot)
-        open_lines = {line for line, samples in enumerate(heat) if samples} - _lines(covered)
-        self._counts["cache_misses" if open_lines else "cache_hits"] += 1
-        if open_lines and sum(heat) >= LEAST and hot.page != self._under_way:
-            self._waiting[hot.page] = hot, frozenset(covered)
+        all_there = self._missing(hot) is None
+        self._counts["cache_hits" if all_there else "cache_misses"] += 1
+        if not all_there and hot.samples >= LEAST and not self._closed:
+            self._waiting[hot.page] = hot
             self._guard.notify_all()
+
+    def _missing(self, hot: Hot) -> Order | None:
+        """What to ask the smith for; None: all that is hot is covered."""
+        covered = {at for linked in self._known(hot) for at in linked.product.covered}
+        warm = {line for line, samples in enumerate(_heat(hot)) if samples}
+        return self._linkage.order(hot, covered) if warm - _lines(covered) else None
 
     def _known(self, hot: Hot) -> list[_Linked]:
         """What there is for the page's hot lines, and fits it."""
@@ -195,28 +197,28 @@ class Workshop:
 
     # The smith.
     def _compile_all(self) -> None:
-        while (next_one := self._hottest()) is not None:
-            hot, covered = next_one
-            made = self._smith(encode(self._linkage.order(hot, covered)))
-            if made is None:
-                return
+        while (hot := self._hottest()) is not None:
             with self._guard:
-                self._under_way = None
-                self._take(hot, made)
+                order = self._missing(hot)
+            made = b"" if order is None else self._smith(encode(order))
+            with self._guard:
+                if made is None or self._counts["compiled_bytes"] > MOST_BYTES:
+                    self._closed = True
+                    self._waiting.clear()
+                elif made:
+                    self._take(hot, made)
 
-    def _hottest(self) -> tuple[Hot, frozenset[int]] | None:
+    def _hottest(self) -> Hot | None:
         with self._guard:
             self._guard.wait_for(lambda: self._waiting or self._closed)
-            if self._closed or self._counts["compiled_bytes"] > MOST_BYTES:
+            if self._closed:
                 return None
-            page = max(self._waiting, key=lambda page: sum(_heat(self._waiting[page][0])))
-            self._under_way = page
-            return self._waiting.pop(page)
+            return self._waiting.pop(max(self._waiting, key=lambda n: self._waiting[n].samples))
 
     def _take(self, hot: Hot, made: bytes) -> None:
         """Use a product, and keep it."""
         name = hashlib.sha256(made).digest()
-        linked = self._link(name, made)
+        linked = self._linked.get(name) or self._link(name, made)
         if linked is None:
             return
         self._counts["compiled_pages"] += 1
@@ -237,8 +239,9 @@ class Workshop:
             addresses = self._linkage.link(product)
         except (msgspec.DecodeError, LookupError, RuntimeError):  # the last one is LLVM's
             return None
-        self._linked[name] = linked = _Linked(product, addresses)
         self._counts["compiled_bytes"] += len(product.object)
+        kept = msgspec.structs.replace(product, object=b"")
+        self._linked[name] = linked = _Linked(kept, addresses)
         return linked
 
     def _deliver(self, hot: Hot, linked: _Linked) -> None:

@@ -155,9 +155,11 @@ class Region(Threaded):
     # Local registers: loaded where the region is entered, stored where it is left. What is used in
     # a loop is worth it; everything else stays in the hart's block, where no exit need store it.
     def local(self, offset: int) -> Any:
-        """Where the register at `offset` of the hart's block is kept; None: there."""
-        number = (offset - X_OFFSET if offset < F_OFFSET else offset - F_OFFSET) // 8
-        if number not in self._local_numbers:
+        """Where the register at `offset` of the hart's block is kept; None: there.
+
+        Float registers stay there: as local integers they would have to leave the host's FPU.
+        """
+        if offset >= F_OFFSET or (offset - X_OFFSET) // 8 not in self._local_numbers:
             return None
         if offset not in self._locals:
             self._locals[offset] = self._cell()
@@ -270,6 +272,7 @@ class Region(Threaded):
             self._lower_step(step)
             if self.dead:
                 break
+            assert step is block[-1] or self.control is None, f"{step.insn.name} jumps"
         if not self.dead:
             self.finish()
         self.dead = self.finished = False

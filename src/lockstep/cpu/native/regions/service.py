@@ -48,7 +48,9 @@ class Hot(NamedTuple):
     handlers: bytes
     """What each decoded entry led to: 64-bit host addresses."""
     heat: bytes
-    """Samples of each line, 16 bits each."""
+    """Samples of each line since the last order, 16 bits each."""
+    samples: int
+    """Of all of it, ever."""
     sides: tuple[Beside, ...] = ()
 
 
@@ -134,7 +136,7 @@ class Regions:
             self._put_in_place(part)
 
     def stats(self) -> dict[str, int]:
-        """Pages for which regions were ordered, came to be in place, or came too late."""
+        """Orders, and parts that were put in place or came too late; one may come several times."""
         return {f"regions_{name}": count for name, count in self._counts.items()}
 
     def _order(self, page: int) -> None:
@@ -149,7 +151,14 @@ class Regions:
         self._counts["orders"] += 1
         lines = record[:HEAT_TOTAL_AT]
         self._stamp(page)
-        hot = Hot(page, self._code(page), self._handlers(page), bytes(lines), self._sides(page))
+        hot = Hot(
+            page,
+            self._code(page),
+            self._handlers(page),
+            bytes(lines),
+            samples[0],
+            self._sides(page),
+        )
         self._foundry.order(hot)
         lines[:] = bytes(HEAT_TOTAL_AT)
 
