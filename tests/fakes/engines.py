@@ -101,7 +101,7 @@ def make_engine(
         return make_cpu(engine, harts, ram, bus, shift, quantum)
     cpu = make_cpu(engine, harts, ram, bus, shift, quantum, regions=Whims(seed))
     # A block longer than a slice never runs in a region.
-    cpu._block.slice = 64 if seed is None else Random(seed).choice((2, 7, 20, 50, 150, 500))
+    cpu._block.slice = 64 if seed is None else Random(seed).choice((7, 20, 50, 150, 500))
     return cpu
 
 

@@ -43,8 +43,8 @@ class Board:
 class Computer:
     """A program, about to start."""
 
-    def __init__(self, engine: str, program: Program) -> None:
-        given, whims = program.given, crc32(program.code)
+    def __init__(self, engine: str, program: Program, *, at_once: bool = False) -> None:
+        given, whims = program.given, None if at_once else crc32(program.code)
         self.ram, self.board = Ram(ground.RAM, ground.RAM_SIZE), Board()
         for address, data in {
             ground.SETUP: ground.setup(program.start, given),
@@ -70,12 +70,20 @@ class Computer:
         return found
 
 
-def compare(engine: str, program: Program, stops: Iterable[int], checks: Iterable[int]) -> Computer:
+def compare(
+    engine: str,
+    program: Program,
+    stops: Iterable[int],
+    checks: Iterable[int],
+    *,
+    at_once: bool = False,
+) -> Computer:
     """`engine`, which stops where it is told to, is at every check where the reference is.
 
-    The computer with the reference in it is returned.
+    The engine's computer is returned. `at_once`: if it makes regions, then as soon as it can.
     """
-    rival, reference = Computer(engine, program), Computer("reference", program)
+    rival = Computer(engine, program, at_once=at_once)
+    reference = Computer("reference", program)
     waiting, reached = sorted(stops), 0
     for check in checks:
         while waiting and waiting[0] < check:
@@ -86,7 +94,7 @@ def compare(engine: str, program: Program, stops: Iterable[int], checks: Iterabl
         if rival.state() != reference.state():
             raise AssertionError(_report(engine, program, reached, check))
         reached = check
-    return reference
+    return rival
 
 
 def _report(engine: str, program: Program, equal: int, different: int) -> str:
