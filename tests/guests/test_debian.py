@@ -110,7 +110,7 @@ def test_without_a_host_two_recordings_are_one(boot: list[str], tmp_path: Path) 
         recorded(tmp_path / name, *options)
     one, two = ([e for e in events(tmp_path / n) if e["kind"] == "checkpoint"] for n in "ab")
     assert one == two
-    assert len(one) > 10
+    assert len(one) > 5
 
 
 def test_the_guests_are_what_the_issue_names(debian: GuestSet) -> None:

@@ -45,7 +45,7 @@ class RamDigest:
     def update(self) -> bytes:
         """16 bytes that stand for the contents of RAM now."""
         view, pages, total, lanes = self._ram.view, self.pages, self._total, self._lanes
-        hashed, zeros = xxhash.xxh3_128_intdigest, _ZEROS  # a boot comes by here 30,000 times
+        hashed, zeros, leaf = xxhash.xxh3_128_intdigest, _ZEROS, _LEAF  # 30,000 times a boot
         for number in self._ram.dirty_pages():
             at = number * PAGE
             content = view[at : at + PAGE].tobytes()
@@ -54,7 +54,7 @@ class RamDigest:
             if part == before:
                 continue
             total ^= before ^ part
-            lanes += ((part & _LEAF) - (before & _LEAF)) * spread(number + 1)
+            lanes += ((part & leaf) - (before & leaf)) * spread(number + 1)
             if part:
                 pages[number] = part
             else:

@@ -100,12 +100,15 @@ class LogWriter:
         self._weigh(_EVENT_BYTES + len(getattr(event, "data", b"")))
 
     def emit(self, port: str, data: bytes, at: Icount = START) -> None:
-        """Keep output, so that replay can check every byte of it."""
+        """Keep output, so that replay can check every byte of it. A console comes byte by byte."""
+        text = self._texts.get(port)
+        if text is None:
+            text = self._texts[port] = bytearray()
         if at != self._latest:
             self._latest = at
-            self._marks.clear()
-        text = self._texts.setdefault(port, bytearray())
-        self._marks.setdefault(port, len(text))
+            self._marks = {port: len(text)}
+        elif port not in self._marks:
+            self._marks[port] = len(text)
         text += data
         self._weigh(len(data))
 
