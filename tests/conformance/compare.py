@@ -16,29 +16,29 @@ from conformance.steps import floating
 from lockstep.isa.table import decode
 
 CASES_A_BATCH: Final = 6_000
-REGION_CASES: Final = 64  # compiling takes a millisecond an instruction
 _FULL_WEIGHT: Final = 5  # a full record takes the harness so many times longer than a light one
 _SHOWN: Final = 3  # failing cases, in full
 
 
-def agree(cases: Sequence[Case], *, reference: int = 500) -> list[Result]:
+def agree(cases: Sequence[Case], *, reference: int = 500, regions: int = 12) -> list[Result]:
     """All machines end every case in the same state, which is returned.
 
-    The reference, being slow, runs only some of the cases, worth `reference` light ones. Without
+    The reference, being slow, runs only some of the cases, worth `reference` light ones, and about
+    `regions` of them are done in regions, which take a while to compile. Without
     QEMU the test is skipped at its end (or fails, where CI=true).
     """
     found: list[Result] = []
     for start in range(0, len(cases), CASES_A_BATCH):
         found += _agree(Batch(cases[start : start + CASES_A_BATCH]))
     weight = sum(_FULL_WEIGHT if case.full else 1 for case in cases)
-    engines_agree(cases[:: -(-weight // reference)])
+    engines_agree(cases[:: -(-weight // reference)], regions=regions)
     require_qemu()
     return found
 
 
-def engines_agree(cases: Sequence[Case]) -> None:
+def engines_agree(cases: Sequence[Case], *, regions: int = 12) -> None:
     """All our engines end every case in the same state."""
-    for engine, some in (("interp", cases), ("auto", cases[:: -(-len(cases) // REGION_CASES)])):
+    for engine, some in (("interp", cases), ("auto", cases[:: -(-len(cases) // regions)])):
         batch = Batch(some)
         ours, obvious = run_on_ours(engine, batch), run_on_ours("reference", batch)
         _compare(batch, engine, ours, "reference", obvious)
