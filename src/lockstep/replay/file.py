@@ -315,6 +315,8 @@ class RecordingFile:
             yield
         except (sqlite3.Error, msgspec.MsgspecError, UnicodeError, OverflowError) as error:
             raise damaged(self.path, error) from error
+        except MemoryError as error:  # SQLite's: a length in the file is not one
+            raise damaged(self.path, "a part of it would take all memory") from error
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

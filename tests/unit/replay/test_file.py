@@ -410,3 +410,20 @@ def test_a_boot_sized_log_is_small(tmp_path: Path) -> None:
     log.finish(machine.now, 6.0, "guest shutdown")
     assert summarize(LogReader(path)).log_bytes < 20_000
     assert path.stat().st_size < 35_000
+
+
+def test_a_length_that_would_take_all_memory_is_damage(
+    recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite believes what the file says, asks for so much, and Python says it cannot be had."""
+
+    class Starved(sqlite3.Connection):
+        def execute(self, *_: object) -> sqlite3.Cursor:
+            raise MemoryError
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *args, **kwargs: connect(*args, factory=Starved, **kwargs)
+    )
+    with pytest.raises(BadRecording, match="is damaged: a part of it would take all memory"):
+        LogReader(recording)
