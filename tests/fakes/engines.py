@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lockstep.cpu.engine import Bus, Cpu, make_cpu
+from lockstep.cpu.engine import Bus, BusError, Cpu, make_cpu
 from lockstep.cpu.layout import CODE, HEAT_LINE, PAGE
 from lockstep.cpu.memory import Ram
 from lockstep.cpu.native.messages import Order, Product
@@ -28,6 +28,16 @@ _ALL_HOT = b"\1\0" * (PAGE // HEAT_LINE)
 @cache
 def _compiled(order: Order) -> Product:
     return compile_regions(order)
+
+
+class NoBus:
+    """Nothing but main memory."""
+
+    def read(self, addr: int, size: int) -> int:
+        raise BusError
+
+    def write(self, addr: int, size: int, value: int) -> None:
+        raise BusError
 
 
 class Whimsical:

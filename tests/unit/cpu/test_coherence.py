@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from conformance.assembler import Assembler
-from fakes.engines import ENGINES, make_engine
-from lockstep.cpu.engine import BusError, Cpu, Exit
+from fakes.engines import ENGINES, NoBus, make_engine
+from lockstep.cpu.engine import Cpu, Exit
 from lockstep.cpu.layout import PAGE
 from lockstep.cpu.memory import Ram
 from lockstep.isa.privileged import INSTRUCTION_PAGE_FAULT
@@ -16,16 +16,6 @@ from lockstep.isa.privileged import INSTRUCTION_PAGE_FAULT
 BASE = 0x8000_0000
 SIZE = 1 << 20
 T0, T1, T2, A0, A1, S0, S1 = 5, 6, 7, 10, 11, 8, 9
-
-
-class NoBus:
-    """Nothing but main memory."""
-
-    def read(self, addr: int, size: int) -> int:
-        raise BusError
-
-    def write(self, addr: int, size: int, value: int) -> None:
-        raise BusError
 
 
 class Rig:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from conformance.assembler import Assembler
-from fakes.engines import Whims, Whimsical, in_regions, make_engine, regions_of
-from lockstep.cpu.engine import BusError, Cpu, make_cpu
+from fakes.engines import NoBus, Whims, Whimsical, in_regions, make_engine, regions_of
+from lockstep.cpu.engine import Cpu, make_cpu
 from lockstep.cpu.layout import PAGE
 from lockstep.cpu.memory import Ram
 from lockstep.cpu.native.objects import Interpreter
@@ -16,14 +16,6 @@ from lockstep.cpu.native.regions.service import RESTLESS, Geometric, Hot, Part
 BASE, SIZE = 0x8000_0000, 1 << 20
 T0, T1, S0, A0 = 5, 6, 8, 10
 LOOP = 4
-
-
-class NoBus:
-    def read(self, addr: int, size: int) -> int:
-        raise BusError
-
-    def write(self, addr: int, size: int, value: int) -> None:
-        raise BusError
 
 
 def loop(ram: Ram, *body: tuple[str, dict[str, int]]) -> None:
