@@ -72,7 +72,8 @@ PRIVATE_FIELDS: Final[dict[str, str]] = {
     "left_short": "regions left because the budget did not last for a block",
     "left_hard": "regions left before an instruction that is the interpreter's",
     "left_near": "regions left for code of the same page",
-    "left_far": "regions left for another page, or by a computed jump",
+    "left_page": "regions left for another page, which the jump names",
+    "left_computed": "regions left by a computed jump",
     "scratch_word": "instruction word of the scratch page's entry",
 }
 
@@ -109,6 +110,7 @@ HART_BYTES: Final = TLB_LIST_OFFSET + 8 * TLB_LISTED
 assert max(HART_OFFSET.values()) + 8 <= SCRATCH_OFFSET
 
 ENTRY_BYTES: Final = 16  # handler, four operand bytes, 32-bit immediate
+ENTRY_SHIFT: Final = 3  # an instruction at byte n of its page has its entry at n << 3
 _ENTRIES: Final = PAGE // 2 * ENTRY_BYTES
 DECODED_PAGE_BYTES: Final = _ENTRIES + 128
 
@@ -116,7 +118,9 @@ DECODED_PAGE_BYTES: Final = _ENTRIES + 128
 READY_OFFSET: Final = _ENTRIES + 2 * ENTRY_BYTES  # 1 once it has its empty entries
 RESETS_OFFSET: Final = READY_OFFSET + 8  # how often the page's code was forgotten as a whole
 REGION_LINES_OFFSET: Final = RESETS_OFFSET + 8  # bit set: lines of code that regions rest on
-STAMP_OFFSET: Final = REGION_LINES_OFFSET + 8  # stands for what is on the page; 0: nobody knows
+STAMP_OFFSET: Final = REGION_LINES_OFFSET + 8  # stands for the page's code; 0 first: nobody knows
+STAMP_BYTES: Final = 16
+assert STAMP_OFFSET + STAMP_BYTES <= DECODED_PAGE_BYTES
 
 # The heat of a page: how many slices ended in each line of its code, and in all of it.
 HEAT_LINE: Final = 64  # bytes of code

@@ -16,7 +16,7 @@ SLICE: Final = 20_000
 """Most instructions between two looks for a stop request, and between two samples of what is hot:
 some ten microseconds. A region ends with its slice, and regions are what is fast."""
 
-_LEFT: Final = ("left_short", "left_hard", "left_near", "left_far")
+_LEFT: Final = ("left_short", "left_hard", "left_near", "left_page", "left_computed")
 
 
 class RegionSupply(Protocol):

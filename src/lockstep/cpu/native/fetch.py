@@ -6,6 +6,7 @@ from lockstep.cpu.access import in_ram, locate
 from lockstep.cpu.layout import (
     DECODED_PAGE_BYTES,
     ENTRY_BYTES,
+    ENTRY_SHIFT,
     PAGE,
     REGION_LINES_OFFSET,
     SCRATCH_BYTES,
@@ -40,7 +41,7 @@ def word_of(s: NativeHart, entry: Word) -> Word:
         return s.scratch_word
     pool = entry - s.cluster.pool_host
     page = pool // DECODED_PAGE_BYTES
-    offset = (pool % DECODED_PAGE_BYTES) >> 3
+    offset = (pool % DECODED_PAGE_BYTES) >> ENTRY_SHIFT
     host = s.cluster.ram_host + page * PAGE + offset
     word = s.host_load(host, 2)
     if word & 3 == 3:
@@ -65,7 +66,7 @@ def entry_at_pc(s: NativeHart) -> Word:
         s.trap(INSTRUCTION_ACCESS_FAULT, s.pc)
     slot = s.fetch_slot(s.pc)
     if s.host_load(slot, 8) == s.pc & ~(PAGE - 1):
-        return s.host_load(slot + 8, 8) + ((s.pc & (PAGE - 1)) << 3)
+        return s.host_load(slot + 8, 8) + ((s.pc & (PAGE - 1)) << ENTRY_SHIFT)
     # Protection differs within the page: nothing of it may be cached.
     word = s.host_load(host_address(s, paddr), 2)
     if word & 3 == 3:
@@ -105,7 +106,7 @@ def word_at(s: NativeHart, entry: Word) -> Word:
     """Up to 32 bits of memory that a pool entry stands for; 16 at the end of a page."""
     pool = entry - s.cluster.pool_host
     page = pool // DECODED_PAGE_BYTES
-    offset = (pool % DECODED_PAGE_BYTES) >> 3
+    offset = (pool % DECODED_PAGE_BYTES) >> ENTRY_SHIFT
     host = s.cluster.ram_host + page * PAGE + offset
     word = s.host_load(host, 2)
     if offset < PAGE - 2:
@@ -117,7 +118,7 @@ def word_at(s: NativeHart, entry: Word) -> Word:
 def decode_entry(s: NativeHart, entry: Word) -> None:
     """Decode the instruction that a pool entry stands for."""
     pool = entry - s.cluster.pool_host
-    offset = (pool % DECODED_PAGE_BYTES) >> 3
+    offset = (pool % DECODED_PAGE_BYTES) >> ENTRY_SHIFT
     word = word_at(s, entry)
     note_code(s, s.cluster.ram_base + (pool // DECODED_PAGE_BYTES) * PAGE)
     if offset == PAGE - 2 and word & 3 == 3:
@@ -137,7 +138,7 @@ def install_region(c: NativeCluster, paddr: Word, code: Word, lines: Word) -> No
     s = c.hart(c.const(0))
     page = (paddr - c.ram_base) // PAGE
     decoded = c.pool_host + page * DECODED_PAGE_BYTES
-    entry = decoded + (paddr & (PAGE - 1)) * (ENTRY_BYTES // 2)
+    entry = decoded + ((paddr & (PAGE - 1)) << ENTRY_SHIFT)
     decode_entry(s, entry)
     s.host_store(entry, 8, code)
     rested = decoded + REGION_LINES_OFFSET

@@ -6,7 +6,7 @@ from typing import Final
 
 from lockstep.cpu.layout import (
     DECODED_PAGE_BYTES,
-    ENTRY_BYTES,
+    ENTRY_SHIFT,
     HEAT_BYTES,
     HEAT_LINE,
     HEAT_TOTAL_AT,
@@ -19,7 +19,7 @@ from lockstep.isa.sem import outlined, sem
 from lockstep.isa.values import Word
 
 _MOST: Final = (1 << 16) - 1
-_LINE_ENTRIES: Final = HEAT_LINE // 2 * ENTRY_BYTES  # bytes of the decoded entries of a line
+_LINE_ENTRIES: Final = HEAT_LINE << ENTRY_SHIFT  # bytes of the decoded entries of a line
 
 
 @outlined

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
-from lockstep.cpu.layout import ENTRY_BYTES
+from lockstep.cpu.layout import ENTRY_SHIFT
 from lockstep.cpu.native.functions import NativeModule
 from lockstep.cpu.native.threaded import Threaded
 from lockstep.cpu.native.vocabulary import Block, NativeHart, Operand
@@ -81,9 +81,9 @@ class Instruction(Threaded):
         if "may_resync" in self.effects:
             self._resync_if_due(left)
         if self.control is None:
-            self._continue_at(self._entry_after(I64(self.ilen * ENTRY_BYTES // 2)), left)
+            self._continue_at(self._entry_after(I64(self.ilen << ENTRY_SHIFT)), left)
         elif self.control[0] == "by" and not self.far:
-            offset = self.builder.mul(self.control[1].value, I64(ENTRY_BYTES // 2))
+            offset = self.builder.shl(self.control[1].value, I64(ENTRY_SHIFT))
             self._continue_at(self._entry_after(offset), left)
         else:
             self.go_to(self._target(), left)

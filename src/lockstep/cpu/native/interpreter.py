@@ -7,7 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from lockstep.cpu.layout import EVENT_LEAVE, PAGE
+from lockstep.cpu.layout import ENTRY_SHIFT, EVENT_LEAVE, PAGE
 from lockstep.cpu.native.decoder import Decoder, Handlers
 from lockstep.cpu.native.fetch import (
     decode_entry,
@@ -141,7 +141,7 @@ def _op_fetch(module: NativeModule) -> None:
     builder.ret_void()
     builder.position_at_end(go)
     entry = link.call_outlined(hart, entry_at_pc, ())
-    delta = hart.pc - (entry >> 3)
+    delta = hart.pc - (entry >> ENTRY_SHIFT)
     link._continue_at(builder.inttoptr(entry.value, PTR), link.left, delta.value)
 
 
@@ -150,7 +150,7 @@ def _op_straddle(module: NativeModule) -> None:
     link = Instruction(module, "op_straddle")
     low = link.call_outlined(link.hart, word_at, (_entry_number(link),))
     entry = link.call_outlined(link.hart, straddling_entry, (low & 0xFFFF,))
-    delta = link.hart.pc - (entry >> 3)
+    delta = link.hart.pc - (entry >> ENTRY_SHIFT)
     pointer = link.builder.inttoptr(entry.value, PTR)
     handler = link.builder.load(pointer, typ=_handler_pointer(module))
     link.tail_call(handler, pointer, link.left, delta.value)

@@ -12,7 +12,7 @@ class Side(msgspec.Struct, frozen=True, array_like=True):
 
     number: int
     """How many pages further on: 1 or -1."""
-    stamp: int
+    stamp: bytes
     """What its decoded page says while its code is this."""
     code: bytes
     executed: tuple[int, ...]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lockstep.cpu.layout import FETCH_ENTRIES, FETCH_ENTRY_BYTES, PAGE
+from lockstep.cpu.layout import ENTRY_SHIFT, FETCH_ENTRIES, FETCH_ENTRY_BYTES, PAGE
 from lockstep.cpu.native.functions import CONVENTION, HANDLER_TYPE, NativeFunction, NativeModule
 from lockstep.cpu.native.vocabulary import NativeHart
 from lockstep.cpu.native.words import I8, I64, PTR, NativeWord
@@ -27,7 +27,7 @@ class Threaded(NativeFunction):
 
     def current_pc(self, hart: NativeHart) -> NativeWord:
         entry = self.builder.ptrtoint(self.entry, I64)
-        return self.word(self.builder.add(self.delta, self.builder.lshr(entry, I64(3))))
+        return self.word(self.builder.add(self.delta, self.builder.lshr(entry, I64(ENTRY_SHIFT))))
 
     def data_table(self, hart: NativeHart) -> NativeWord:
         return self.word(self.builder.ptrtoint(self.table, I64))
@@ -65,7 +65,7 @@ class Threaded(NativeFunction):
         self.tail_call("op_fetch", self.entry, left, self.delta)
         self.builder.position_at_end(hit)
         page = self.hart.host_load(slot + 8, 8)
-        entry = page + ((target & (PAGE - 1)) << 3)
-        delta: NativeWord = target - (entry >> 3)
+        entry = page + ((target & (PAGE - 1)) << ENTRY_SHIFT)
+        delta: NativeWord = target - (entry >> ENTRY_SHIFT)
         pointer = self.builder.inttoptr(entry.value, PTR)
         self._continue_at(pointer, left, delta.value)

@@ -15,6 +15,7 @@ from lockstep.cpu.layout import (
     DECODED_PAGE_BYTES,
     DIRTY,
     ENTRY_BYTES,
+    ENTRY_SHIFT,
     FETCH_CONTEXT_BYTES,
     FETCH_CONTEXTS,
     FETCH_ENTRIES,
@@ -276,10 +277,10 @@ def _look_up_next(s: NativeHart) -> None:
     slot = s.fetch_slot(s.pc)
     offset = s.pc & (PAGE - 1)
     if s.host_load(slot, 8) == s.pc - offset:
-        entry = s.host_load(slot + 8, 8) + (offset << 3)
+        entry = s.host_load(slot + 8, 8) + (offset << ENTRY_SHIFT)
         for ahead in (2, 4):  # behind the end of the page a lookup comes anyway
             if offset + ahead < PAGE:
-                s.refetch_entry(entry + (ahead << 3))
+                s.refetch_entry(entry + (ahead << ENTRY_SHIFT))
 
 
 @outlined

@@ -78,5 +78,5 @@ def test_pages_beside_it_are_read_where_they_are() -> None:
     code = Assembler(0)
     code.emit("addi", rd=1, rs1=1, imm=1)
     page = code.finish().ljust(PAGE, b"\0")
-    sides = Side(-1, 5, page, (0,)), Side(1, 6, page, (0,))
+    sides = Side(-1, b"before", page, (0,)), Side(1, b"behind", page, (0,))
     assert read(page, (0,), *sides) == [-PAGE, 0, PAGE]

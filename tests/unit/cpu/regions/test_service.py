@@ -116,7 +116,7 @@ def test_a_loop_over_the_end_of_a_page_stays_in_its_region(ram: Ram, cpu: Cpu) -
     cpu.run(20_000)
     assert cpu.harts[0].x[A0] == cpu.harts[0].x[T1] == 5_000
     assert in_regions(cpu) > 18_000
-    assert sum(hart.left_far for hart in cpu.harts) < 400
+    assert sum(hart.left_page for hart in cpu.harts) < 400
 
 
 def test_a_page_beside_it_that_changes_is_noticed(ram: Ram, cpu: Cpu) -> None:

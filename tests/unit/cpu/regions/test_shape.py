@@ -95,7 +95,7 @@ def test_a_loop_over_the_end_of_a_page_is_one_region() -> None:
     beyond.emit("addi", rd=7, rs1=7, imm=1)
     beyond.labels["loop"] = PAGE - 8
     beyond.branch("bne", "loop", rs1=5, rs2=0)
-    side = Side(1, 7, beyond.finish().ljust(PAGE, b"\0"), (0, 4))
+    side = Side(1, bytes(16), beyond.finish().ljust(PAGE, b"\0"), (0, 4))
     heat = [*COLD[:-1], 1]
     (one,) = shapes(read(code, side), heat, frozenset())
     assert {PAGE - 8, PAGE} <= one.blocks.keys()

@@ -64,7 +64,7 @@ class Code:
     """
 
     steps: Mapping[int, Step]
-    stamps: Mapping[int, int] = field(default_factory=dict)
+    stamps: Mapping[int, bytes] = field(default_factory=dict)
 
     @classmethod
     def read(cls, order: Order, foreign: frozenset[str]) -> Code:

@@ -23,6 +23,7 @@ from lockstep.cpu.layout import (
     HEAT_WAIT_AT,
     PAGE,
     RESETS_OFFSET,
+    STAMP_BYTES,
     STAMP_OFFSET,
 )
 from lockstep.cpu.memory import Ram
@@ -58,7 +59,7 @@ class Beside(NamedTuple):
     """A page that the guest sees beside a hot one: see messages.Side."""
 
     number: int
-    stamp: int
+    stamp: bytes
     code: bytes
     handlers: bytes
 
@@ -121,7 +122,8 @@ class Regions:
         self._foundry = foundry
         self._install = install
         self._when = when
-        self._pool = memoryview(ram.pool).cast("Q")
+        self._decoded = memoryview(ram.pool)
+        self._pool = self._decoded.cast("Q")
         self._cluster = memoryview(block.memory).cast("Q")
         self._heat = memoryview(ram.heat)
         self._counts = Counter(orders=0, in_place=0, out_of_date=0)
@@ -181,12 +183,17 @@ class Regions:
         tag, decoded = self._cluster[(slot - self._block.address) // 8 :][:2]
         return (decoded - self._block.pool_host) // DECODED_PAGE_BYTES if tag == address else None
 
-    def _stamp(self, page: int) -> int:
-        """What the decoded page says while its code is what it is now; a store takes it away."""
-        at = (page * DECODED_PAGE_BYTES + STAMP_OFFSET) // 8
-        if not self._pool[at]:
-            self._pool[at] = int.from_bytes(sha256(self._code(page)).digest()[:8]) | 1
-        return int(self._pool[at])
+    def _stamp(self, page: int) -> bytes:
+        """What the decoded page says while its code is what it is now; a store takes it away.
+
+        Nobody finds two pages of the same stamp, not even a guest that looks for them: it is as
+        much of SHA-256 as takes 2^60 tries.
+        """
+        at = page * DECODED_PAGE_BYTES + STAMP_OFFSET
+        stamp = self._decoded[at : at + STAMP_BYTES]
+        if not stamp[0]:
+            stamp[:] = b"\1" + sha256(self._code(page)).digest()[1:STAMP_BYTES]
+        return bytes(stamp)
 
     def _is_restless(self, page: int, samples: int) -> bool:
         """Whether the page's code changes so often that regions are not worth it."""
