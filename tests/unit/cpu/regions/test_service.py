@@ -254,3 +254,25 @@ def test_what_is_ordered_says_all(ram: Ram) -> None:
     handlers = memoryview(hot.handlers).cast("Q")
     assert len({handlers[0], handlers[2], handlers[4]}) == 3
     assert handlers[100] == handlers[101]
+
+
+@pytest.mark.parametrize(("jump", "reason"), [("jal", "left_page"), ("jalr", "left_computed")])
+def test_why_a_region_was_left_is_counted(ram: Ram, cpu: Cpu, jump: str, reason: str) -> None:
+    """A loop over two distant pages, from one to the other by either kind of jump."""
+    far = BASE + 8 * PAGE
+    here, there = Assembler(BASE), Assembler(far)
+    here.emit("addi", rd=A0, rs1=A0, imm=1)
+    if jump == "jal":
+        here.emit("jal", rd=0, imm=far - BASE - 4)
+    else:
+        here.emit("jalr", rd=0, rs1=T0, imm=0)
+    there.emit("addi", rd=T1, rs1=T1, imm=1)
+    there.emit("jalr", rd=0, rs1=S0, imm=0)
+    ram.write(BASE, here.finish())
+    ram.write(far, there.finish())
+    hart = cpu.harts[0]
+    hart.x[T0], hart.x[S0] = far, BASE
+    cpu._block.slice = 101
+    cpu.run(40_000)
+    assert hart.x[A0] == hart.x[T1] == 10_000
+    assert getattr(hart, reason) > 8_000
