@@ -110,7 +110,7 @@ def live(
                 if log.tick(now, host_ns):
                     session.request(b"log-full")
 
-            counted = computer.cpu.stats
+            counted = _counts(computer, regions)
             session = Session(computer, idle, console, outside.post, tick=tick, counted=counted)
             log.when_heavy(session.ring)
             yield session

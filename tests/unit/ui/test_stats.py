@@ -42,6 +42,12 @@ def test_a_recording_knows_where_its_time_went(cli: Cli, recorded: Path) -> None
     assert stats["device_accesses"] > 100
 
 
+def test_a_recording_knows_what_the_compiler_did(cli: Cli, recorded: Path) -> None:
+    """As whoever merely runs the machine is told."""
+    stats = json.loads(cli("info", recorded, "--json").out)["stats"]
+    assert {"compile_ns", "cache_hits", "cache_misses"} <= stats.keys()
+
+
 def test_a_session_tells_in_the_end_where_its_time_went(cli: Cli, recorded: Path) -> None:
     """Not among the guest's output, and only if it is asked to."""
     silent = cli("run", *MACHINE)
