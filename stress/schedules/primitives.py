@@ -143,6 +143,8 @@ class Thread(threading.Thread):
 class Poller:
     """As the host floor's: input comes from whatever `ready` says."""
 
+    bell = -1  # real signals have none here
+
     def __init__(self, stage: Stage, ready: Callable[[int], bool]) -> None:
         self._stage = stage
         self._ready = ready

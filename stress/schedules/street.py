@@ -139,6 +139,8 @@ class _Thread(threading.Thread):
 class Poller:
     """As the host floor's: input comes from whatever `ready` says."""
 
+    bell = -1  # real signals have none here
+
     def __init__(self, street: Street, ready: Callable[[int], bool]) -> None:
         self._street = street
         self._ready = ready

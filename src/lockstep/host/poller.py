@@ -4,16 +4,19 @@ import os
 import select
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 _SELECT_LIMIT: Final = 1024  # FD_SETSIZE
+_PIPE_BYTES: Final = 1 << 16
 
 
 class Poller:
-    """One thread waits; every thread, and a signal handler, may wake it."""
+    """One thread waits; every thread, and a signal handler, may wake it. So does a byte that is
+    written to the file descriptor `bell`."""
 
     def __init__(self) -> None:
-        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._heard, self.bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         # A watchdog may ring while the main loop ends, when the number may be another file's.
         # Re-entrant, as a signal handler may ring in the middle of anything.
         self._guard = threading.RLock()
@@ -23,21 +26,23 @@ class Poller:
         """Make the present wait, or the next, return at once. Nothing after `close`."""
         with self._guard:
             if not self._closed:
-                os.eventfd_write(self._bell, 1)
+                with suppress(BlockingIOError):  # it was rung so often, and was not heard yet
+                    os.write(self.bell, b"\0")
 
     def wait(self, sources: Iterable[int], timeout_ns: int | None) -> list[int]:
         """The sources that are ready, after at most `timeout_ns` (None: however long it takes)."""
-        ready = _wait([self._bell, *sources], timeout_ns)
-        if self._bell in ready:
-            ready.remove(self._bell)
-            os.eventfd_read(self._bell)
+        ready = _wait([self._heard, *sources], timeout_ns)
+        if self._heard in ready:
+            ready.remove(self._heard)
+            os.read(self._heard, _PIPE_BYTES)
         return ready
 
     def close(self) -> None:
         """Give the bell back."""
         with self._guard:
             self._closed = True
-            os.close(self._bell)
+            os.close(self._heard)
+            os.close(self.bell)
 
 
 def _wait(sources: list[int], timeout_ns: int | None) -> list[int]:

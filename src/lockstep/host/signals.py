@@ -8,16 +8,22 @@ from typing import Any, Final, Self
 
 _WATCHED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PATIENCE: Final = 2
+_NONE: Final = -1  # no file descriptor
 
 
 class StopSignals:
     """While entered, remembers the stop signal that came. The third one kills as usual.
 
-    Signal handlers belong to the interpreter's first thread; in any other this does nothing.
+    Signal handlers belong to the interpreter's first thread; in any other this does nothing. That
+    thread must wake up when a byte is written to `bell`: the kernel may give a signal to another
+    thread, as it may to one that has just started a process and unblocks signals. Python then notes
+    it, and runs the handler when the first thread comes back from wherever it waits.
     """
 
-    def __init__(self, ring: Callable[[], None]) -> None:
+    def __init__(self, ring: Callable[[], None], bell: int = _NONE) -> None:
         self._ring = ring
+        self._bell = bell
+        self._previous_bell = _NONE
         self._previous: dict[signal.Signals, Any] = {}
         self._count = 0
         self.received: int | None = None
@@ -28,6 +34,8 @@ class StopSignals:
                 # nohup has its way; a shell that starts background jobs deaf to SIGINT does not.
                 if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                     self._previous[number] = signal.signal(number, self._note)
+            if self._bell != _NONE:
+                self._previous_bell = signal.set_wakeup_fd(self._bell, warn_on_full_buffer=False)
         return self
 
     def __exit__(
@@ -36,6 +44,8 @@ class StopSignals:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._previous and self._bell != _NONE:
+            signal.set_wakeup_fd(self._previous_bell)
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}

@@ -68,7 +68,7 @@ class Session:
         self._began_ns = self._took_ns = 0
         self._poller = Poller()
         self.mailbox = Mailbox(self._poller.ring, computer.locks)
-        self._signals = StopSignals(self._poller.ring)
+        self._signals = StopSignals(self._poller.ring, self._poller.bell)
         self._vcpu = VCpu(computer, self._poller.ring, until, pace, self._congested, clock)
         console.hold_with(computer.cpu.request_stop)
         self._posted = False

@@ -52,6 +52,38 @@ def test_a_signal_is_noted_and_rings_and_the_handlers_are_put_back():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_a_signal_that_another_thread_is_given_ends_the_wait():
+    """The kernel chooses the thread; the handler runs in the one that waits."""
+    poller = Poller()
+
+    def take_it() -> None:
+        time.sleep(0.1)  # so that the other one waits already
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    with StopSignals(poller.ring, poller.bell) as signals:
+        taker = threading.Thread(target=take_it)
+        taker.start()
+        started = time.monotonic()
+        poller.wait([], 10_000_000_000)
+        assert time.monotonic() - started < 5
+        assert signals.received == signal.SIGINT
+        taker.join()
+    assert signal.set_wakeup_fd(-1) == -1
+    poller.close()
+
+
+def test_a_bell_that_nobody_hears_may_be_rung_for_ever():
+    """As often as one likes; it is heard when somebody listens, and then no more."""
+    poller = Poller()
+    for _ in range(100_000):
+        poller.ring()
+    assert poller.wait([], None) == []
+    started = time.monotonic()
+    assert poller.wait([], 50_000_000) == []
+    assert time.monotonic() - started >= 0.049
+    poller.close()
+
+
 def test_a_bell_that_was_given_back_is_not_rung() -> None:
     """Its number may be another file's by now."""
     poller = Poller()

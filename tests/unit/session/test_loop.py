@@ -184,6 +184,22 @@ def test_a_signal_ends_a_guest_that_waits(tmp_path):
     assert replay_rig({100: lambda m: m.wait()}, tmp_path / "r").run() == outcome
 
 
+def test_a_signal_that_another_thread_is_given_is_heard_at_once():
+    """As may happen while that thread starts a process. Nothing else wakes the main loop."""
+
+    def take_it():
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    rig = live_rig({100: lambda m: m.wait()})
+    threading.Timer(0.1, take_it).start()
+    guard = threading.Timer(10, os.kill, (os.getpid(), signal.SIGTERM))
+    guard.start()
+    began = time.monotonic()
+    assert rig.run().reason == "interrupt"
+    assert time.monotonic() - began < 5
+    guard.cancel()
+
+
 def test_a_replay_can_be_interrupted(tmp_path):
     """Ctrl-C during a replay just stops it; nothing diverged."""
     guest = {100_000: lambda m: m.finish("poweroff")}
