@@ -14,7 +14,7 @@ from lockstep.cpu.engine import Bus, BusError, Cpu, make_cpu
 from lockstep.cpu.layout import CODE, HEAT_LINE, PAGE
 from lockstep.cpu.memory import Ram
 from lockstep.cpu.native.messages import Order, Product
-from lockstep.cpu.native.objects import Interpreter
+from lockstep.cpu.native.objects import Interpreter, Notify
 from lockstep.cpu.native.regions.compiler import compile_regions
 from lockstep.cpu.native.regions.foundry import AtOnce
 from lockstep.cpu.native.regions.service import Foundry, Hot, Part
@@ -90,7 +90,7 @@ def with_whims(monkeypatch: pytest.MonkeyPatch, seed: int | None) -> None:
     """Let sessions whose engine is "auto" have regions as `Whims` has them."""
 
     @contextmanager
-    def supply(engine: str) -> Iterator[Whims | None]:
+    def supply(engine: str, notify: Notify) -> Iterator[Whims | None]:
         yield Whims(seed) if engine == "auto" else None
 
     monkeypatch.setattr("lockstep.session.build.supply", supply)

@@ -34,30 +34,49 @@ _PATIENCE_S: Final = 1.0
 
 
 class HelperDied(HostFailure):
-    """It ended before it answered; the message has the last lines that it wrote."""
+    """It ended before it answered; the message has the last lines that it wrote.
+
+    `last`: it is given up because of this.
+    """
+
+    def __init__(self, message: str, *, last: bool = False) -> None:
+        super().__init__(message)
+        self.last = last
 
 
 class Helper:
-    """The module `module` as a process, started by the first question. States: not started, then
-    running, then over.
+    """The module `module` as a process, started by the first question; when it has died, again by
+    the next one, `most_restarts` times. States: not started and running in turn, then over.
 
     Its priority is lower than ours by `nice`. It does not get the terminal's Ctrl-C, and ends when
     this process does.
     """
 
-    def __init__(self, module: str, *, nice: int = 5) -> None:
+    def __init__(self, module: str, *, nice: int = 5, most_restarts: int = 0) -> None:
         self._module = module
         self._nice = nice
+        self._most_restarts = most_restarts
         self._busy = threading.Lock()
         self._guard = threading.Lock()
         # Guarded by _guard.
+        self._starts = 0
         self._over = False
         self._child: _Child | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing can be asked any more."""
+        return self._over
+
+    @property
+    def restarts(self) -> int:
+        """How often it was started again."""
+        return max(self._starts - 1, 0)
 
     def ask(self, request: bytes) -> bytes:
         """Its answer, however long that takes. Raises HelperDied if it ends, or is over already."""
         with self._busy:
-            child = self._started()
+            child = self._living()
             try:
                 answer = child.exchange(request)
             except BaseException:  # half a frame may be under way
@@ -78,26 +97,41 @@ class Helper:
             if child is not None:
                 self._bury(child)
 
+    def _living(self) -> _Child:
+        """Whoever died between two questions died of neither: the next one is not lost."""
+        child = self._started()
+        if not child.ended():
+            return child
+        death = self._bury(child)
+        if death.last:
+            raise death
+        return self._started()
+
     def _started(self) -> _Child:
         with self._guard:
             if self._over:
                 raise HelperDied(f"{self._module} is over")
             if self._child is None:
+                self._starts += 1
                 try:
                     self._child = _Child(self._module, self._nice)
                 except (OSError, ValueError) as error:
-                    self._over = True
-                    raise HelperDied(f"{self._module} cannot be started: {error}") from error
+                    raise self._death(f"cannot be started: {error}") from error
             return self._child
 
     def _bury(self, child: _Child) -> HelperDied:
         """Leave nothing of it behind: no process, no file descriptor. What there is to say."""
         status, said = child.bury()
-        with self._guard:
-            self._over = True
-            self._child = None
         how = f"signal {-status}" if status < 0 else f"status {status}"
-        return HelperDied(f"{self._module} ended with {how}{said and ': ' + said}")
+        with self._guard:
+            self._child = None
+            return self._death(f"ended with {how}{said and ': ' + said}")
+
+    def _death(self, how: str) -> HelperDied:
+        """Give it up if that was once too often. Caller holds _guard."""
+        last = not self._over and self._starts > self._most_restarts
+        self._over = self._over or last
+        return HelperDied(f"{self._module} {how}", last=last)
 
 
 class _Child:
@@ -133,6 +167,10 @@ class _Child:
             return _read_frame(self._process.stdout)
         except OSError:
             return None
+
+    def ended(self) -> bool:
+        """Whether it is dead already."""
+        return self._process.poll() is not None
 
     def kill(self) -> None:
         """End it. From any thread."""

@@ -91,7 +91,7 @@ def live(
     board = _board(config, images)
     # All that is wrong with the images is said before an old recording is replaced.
     plan_boot(board, lambda initrd: make_dtb(board, initrd, bytes(_SEED_BYTES)))
-    with supply(config.engine) as regions, _locks(enabled=recording is not None) as locks:
+    with supply(config.engine, _tell) as regions, _locks(enabled=recording is not None) as locks:
         instants = _Instants()
         outside = Live(_answers(config, instants), {SERIAL: console.emit})
         idle: Idle = SkipIdle(outside) if config.idle == "skip" else RealIdle(outside, monotonic_ns)
@@ -138,7 +138,7 @@ def replayed(
     if engine is not None:
         config = msgspec.structs.replace(config, engine=engine)
     images = reload_images(config, log.manifest.images, log.image)
-    with supply(config.engine) as regions, _locks(enabled=True) as locks:
+    with supply(config.engine, _tell) as regions, _locks(enabled=True) as locks:
         instants = _Instants()
         world = Replayer(log, instants.now, locks.replay, lambda port, data: console.emit(data))
         end = FOREVER if world.ended else world.end

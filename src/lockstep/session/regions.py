@@ -11,22 +11,29 @@ from lockstep.host.helper import Helper, HelperDied
 from lockstep.session.codecache import open_store
 
 if TYPE_CHECKING:
-    from lockstep.cpu.native.objects import Aide, Interpreter
+    from lockstep.cpu.native.objects import Aide, Interpreter, Notify
     from lockstep.cpu.native.regions.foundry import Workshop
     from lockstep.cpu.native.regions.service import Foundry, Thresholds
+
+RESTARTS: Final = 3
+"""Of the compiler in a session: what kills it more often will do so again."""
 
 _SMITH: Final = "lockstep.session.smith"
 
 
 class Supply:
-    """Regions from a store, or else from a process that compiles them while the guest goes on."""
+    """Regions from a store, or else from a process that compiles them while the guest goes on.
 
-    def __init__(self) -> None:
+    `notify` is told, from any thread, if that process dies once too often.
+    """
+
+    def __init__(self, notify: Notify) -> None:
         from lockstep.cpu.native.regions.service import Geometric
 
         self.thresholds: Thresholds = Geometric()
+        self._notify = notify
         self._store = open_store()
-        self._helper = Helper(_SMITH)
+        self._helper = Helper(_SMITH, most_restarts=RESTARTS)
         self._workshop: Workshop | None = None
         self.aide: Aide | None = self._compile
         self._compile_ns = 0
@@ -43,15 +50,18 @@ class Supply:
         began = monotonic_ns()
         try:
             return self._helper.ask(order)
-        except HelperDied:
-            return None
+        except HelperDied as death:
+            if death.last:
+                self._notify(_given_up(death))
+            return None if self._helper.over else b""
         finally:
             self._compile_ns += monotonic_ns() - began
 
     def stats(self) -> dict[str, int]:
         """What was made where, so far."""
         made = {} if self._workshop is None else self._workshop.stats()
-        return made | {"compile_ns": self._compile_ns}
+        restarts = self._helper.restarts
+        return made | {"compile_ns": self._compile_ns, "compiler_restarts": restarts}
 
     def close(self) -> None:
         """End the compiler, whatever it is doing."""
@@ -61,13 +71,22 @@ class Supply:
         self._store.close()
 
 
+def _given_up(death: HelperDied) -> str:
+    """For people, in one line: of its last words the last ones."""
+    *_, cause = death.message.splitlines()
+    return (
+        f"the compiler of hot code died {RESTARTS + 1} times and is given up; the guest goes on "
+        f"more slowly, with the same results (--stats tells more). At last: {cause.strip()}"
+    )
+
+
 @contextmanager
-def supply(engine: str) -> Iterator[Supply | None]:
+def supply(engine: str, notify: Notify) -> Iterator[Supply | None]:
     """What an engine of this name needs."""
     if engine != "auto":
         yield None
         return
-    made = Supply()
+    made = Supply(notify)
     try:
         yield made
     finally:

@@ -165,6 +165,83 @@ class TestDeath:
             Helper(MODULE).ask(b"pid")
 
 
+class TestRestart:
+    """The next question finds another one, a few times; what killed it gets no answer."""
+
+    @pytest.fixture
+    def helper(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Helper]:
+        monkeypatch.setenv("PYTHONPATH", str(TESTS))
+        helper = Helper(MODULE, most_restarts=2)
+        yield helper
+        helper.close()
+
+    def test_the_next_question_is_answered_by_another(self, helper: Helper) -> None:
+        """However it died, and only when there is a question."""
+        pids = []
+        for last in (b"kill", b"nonsense"):
+            pids.append(int(helper.ask(b"pid")))
+            restarts = helper.restarts
+            with pytest.raises(HelperDied) as died:
+                helper.ask(last)
+            assert not died.value.last
+            assert not helper.over
+            assert helper.restarts == restarts
+        pids.append(int(helper.ask(b"pid")))
+        assert len(set(pids)) == 3
+        assert helper.restarts == 2
+
+    def test_it_is_given_up_when_it_died_too_often(self, helper: Helper) -> None:
+        """Whose question that was is told so; later ones only that it is over."""
+        for last in (False, False, True):
+            with pytest.raises(HelperDied, match="signal 9") as died:
+                helper.ask(b"kill")
+            assert died.value.last == helper.over == last
+        for _ in range(2):
+            with pytest.raises(HelperDied, match="over") as died:
+                helper.ask(b"pid")
+            assert not died.value.last
+        assert helper.restarts == 2
+
+    def test_death_between_two_questions_costs_neither(self, helper: Helper) -> None:
+        """As often as it may be started again."""
+        for restarts in range(3):
+            pid = int(helper.ask(b"pid"))
+            assert helper.restarts == restarts
+            os.kill(pid, signal.SIGKILL)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # all of it is dead, and still there
+        with pytest.raises(HelperDied, match="signal 9") as died:
+            helper.ask(b"pid")
+        assert died.value.last
+
+    def test_a_start_that_fails_is_tried_again(
+        self, helper: Helper, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The host may have been short of processes."""
+        with monkeypatch.context() as short:
+            short.setattr(sys, "executable", "/nonexistent/python")
+            with pytest.raises(HelperDied, match="cannot be started") as died:
+                helper.ask(b"pid")
+        assert not died.value.last
+        assert helper.ask(b"echo x") == b"x"
+        assert helper.restarts == 1
+
+    def test_one_that_is_closed_stays_so(self, helper: Helper, tmp_path: Path) -> None:
+        """Its end was no death of its own, though there was none left; and no other is started."""
+        for _ in range(2):
+            with pytest.raises(HelperDied):
+                helper.ask(b"kill")
+        asking = Asking(helper, b"hang " + os.fsencode(tmp_path / "pid"))
+        wait_for((tmp_path / "pid").exists)
+        helper.close()
+        death = asking.end()
+        assert isinstance(death, HelperDied)
+        assert not death.last
+        with pytest.raises(HelperDied, match="over"):
+            helper.ask(b"pid")
+        assert helper.over
+        assert helper.restarts == 2
+
+
 class TestClose:
     """From any thread, promptly."""
 

@@ -36,7 +36,8 @@ _FLOORS: Final = ("cpu", "isa")
 
 Notify = Callable[[str], None]
 Aide = Callable[[bytes], bytes | None]
-"""A compiler in another process: answers cpu/native/messages. None: it never will again."""
+"""A compiler in another process: answers cpu/native/messages. Nothing: it does not get over this
+request. None: it never will answer again."""
 
 
 @cache

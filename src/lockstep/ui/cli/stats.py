@@ -53,6 +53,7 @@ _WORDS: Final = {
     "regions_in_place": "parts put in place",
     "regions_out_of_date": "parts that came too late",
     "compile_ns": "the compiler worked",
+    "compiler_restarts": "the compiler had to be started again",
     "compiled_pages": "pages compiled",
     "compiled_bytes": "code linked",
     "cache_hits": "pages found",

@@ -14,7 +14,7 @@ from lockstep.cpu.layout import HEAT_LINE, PAGE
 from lockstep.cpu.native.messages import decode_product, encode
 from lockstep.cpu.native.objects import Aide, Interpreter, load
 from lockstep.cpu.native.regions.compiler import answer
-from lockstep.cpu.native.regions.foundry import LEAST, Workshop
+from lockstep.cpu.native.regions.foundry import LEAST, RESPITE, Workshop
 from lockstep.cpu.native.regions.service import Hot, Part
 
 SECONDS = 60
@@ -182,6 +182,31 @@ def test_without_a_smith_nothing_is_made(interpreter: Interpreter) -> None:
         made.order(hot(interpreter, step=-2))
         assert not bell.heard(0.2)
         assert list(made.finished()) == []
+
+
+def test_what_the_smith_died_at_comes_again_when_it_is_much_hotter(
+    interpreter: Interpreter,
+) -> None:
+    """It may be what killed it: all else comes first. Or that was chance, and it is worth it."""
+    died, asked = threading.Event(), []
+
+    def frail(order: bytes) -> bytes | None:
+        asked.append(order)
+        if died.is_set():
+            return answer(order)
+        died.set()
+        return b""
+
+    deadly, other = hot(interpreter), hot(interpreter, step=-2)._replace(page=8)
+    with workshop(interpreter, Shelf(), frail) as (made, bell):
+        made.order(deadly)
+        assert died.wait(SECONDS)
+        made.order(deadly._replace(samples=RESPITE * LEAST - 1))  # the hottest of all comes first
+        made.order(other)
+        assert one_part(made, bell).code == other.code
+        made.order(deadly._replace(samples=RESPITE * LEAST))
+        assert one_part(made, bell).code == deadly.code
+    assert len(asked) == 3
 
 
 def test_an_order_under_way_does_not_hold_up_the_end(interpreter: Interpreter) -> None:

@@ -22,6 +22,9 @@ from lockstep.cpu.native.regions.service import Hot, Part
 
 LEAST: Final = 8
 """Samples of a page before anything is compiled for it; for fewer it is looked up only."""
+RESPITE: Final = 256
+"""A page at which a smith died is ordered again when it is so many times as hot: it may be what
+kills smiths, so all else comes first; or that was chance."""
 MOST_BYTES: Final = 512 << 20
 """Object code that a workshop links, for what is linked stays. Then it makes no more."""
 
@@ -197,16 +200,21 @@ class Workshop:
 
     # The smith.
     def _compile_all(self) -> None:
+        spared = dict[bytes, int]()  # samples until which a page is not to be made
         while (hot := self._hottest()) is not None:
             with self._guard:
                 order = self._missing(hot)
-            made = b"" if order is None else self._smith(encode(order))
+            if order is None or hot.samples < spared.get(hot.code, 0):
+                continue
+            made = self._smith(encode(order))
             with self._guard:
                 if made is None or self._counts["compiled_bytes"] > MOST_BYTES:
                     self._closed = True
                     self._waiting.clear()
                 elif made:
                     self._take(hot, made)
+                else:
+                    spared[hot.code] = hot.samples * RESPITE
 
     def _hottest(self) -> Hot | None:
         with self._guard:
