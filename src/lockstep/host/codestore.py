@@ -4,12 +4,17 @@ A row that is lost costs a compilation, so nothing here waits for the disk (`syn
 row that is wrong would be executed, so each carries a digest that is checked when it is read.
 Whatever fails, nobody is told: there is nothing in the store, or nothing comes into it.
 
+A damaged file is removed and made anew. Who opens it and who removes it hold a lock meanwhile, on a
+file beside it (`flock`, so a crash leaves none behind): of several who find the damage one removes
+the file, and nobody removes what another has made in its place or is just opening.
+
 Rejected: a file for each blob. Ten thousand small files take seconds to read and to clear, and
 several processes could not keep them below a limit without a lock that a crash leaves behind.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -29,6 +34,7 @@ LIMIT: Final = 256 << 20
 
 _OURS: Final = (0x6C6B7263, 1)  # "lkrc", and the version of the tables
 _SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+_LOCK_FILE: Final = "-lock"
 _BUSY_MS: Final = 100
 _PATIENCE: Final = 8
 """Failures until the store is left alone: each of them may have cost a moment."""
@@ -79,6 +85,7 @@ class CodeStore:
         self.limit = limit
         self._clock = clock
         self._db: Connection | None = None
+        self._inode = (0, 0)  # of the file that is open
         self._patience = _PATIENCE
         self._used: dict[bytes, int] = {}  # when each key was asked for; written at the end
 
@@ -180,18 +187,28 @@ class CodeStore:
         import sqlite3
 
         try:
-            if self._db is None:
-                self._db = _connect(self.path)
-            return action(self._db)
-        except sqlite3.Error as error:
+            return action(self._db or self._connect())
+        except (sqlite3.Error, OSError) as error:
             self._patience -= 1
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             # The statements are right: if there is an error in one, the tables are not ours.
             if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
-                self._replace()
-        except OSError:
-            self._patience -= 1
+                self._remove()
+            self._disconnect()
         return otherwise
+
+    def _connect(self) -> Connection:
+        """Open, and lay out if it is new. Raises sqlite3.Error or OSError."""
+        import sqlite3
+
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(self.path, fcntl.LOCK_SH):
+            self._db = sqlite3.connect(
+                self.path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False
+            )
+            self._inode = _inode(self.path)
+            _prepare(self._db)
+        return self._db
 
     def _disconnect(self) -> None:
         if self._db is not None:
@@ -201,12 +218,37 @@ class CodeStore:
                 self._db.close()
             self._db = None
 
-    def _replace(self) -> None:
-        """Remove a damaged database; the next who needs one makes it anew."""
-        self._disconnect()
-        for suffix in ("", *_SIDE_FILES):
-            with suppress(OSError):
-                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+    def _remove(self) -> None:
+        """Remove the file that is open, as it is damaged; the next who needs one makes it anew.
+
+        If another process was quicker, there is a new one already. While the old one is open its
+        inode is not used again.
+        """
+        with suppress(OSError), _locked(self.path, fcntl.LOCK_EX):
+            if _inode(self.path) == self._inode:
+                for suffix in (*_SIDE_FILES, ""):
+                    _beside(self.path, suffix).unlink(missing_ok=True)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    """Which file that is, also when another has its name."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+@contextmanager
+def _locked(path: Path, kind: int) -> Iterator[None]:
+    """Raises OSError at once if others are at it: one of them may be stopped for a long time."""
+    lock = os.open(_beside(path, _LOCK_FILE), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _digest(key: bytes, data: bytes) -> bytes:
@@ -237,24 +279,12 @@ def _transaction(db: Connection) -> Iterator[None]:
             db.execute("ROLLBACK")
 
 
-def _connect(path: Path) -> Connection:
-    """Open, and lay out if it is new. Raises sqlite3.Error or OSError."""
-    import sqlite3
-
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    db = sqlite3.connect(
-        path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False
-    )
-    try:
-        db.text_factory = bytes  # damage may turn a blob into text, which need not be UTF-8
-        for setting in _SETTINGS:
-            db.execute(f"PRAGMA {setting}").fetchall()
-        if _identity(db) != _OURS:
-            _lay_out(db)
-    except BaseException:
-        db.close()
-        raise
-    return db
+def _prepare(db: Connection) -> None:
+    db.text_factory = bytes  # damage may turn a blob into text, which need not be UTF-8
+    for setting in _SETTINGS:
+        db.execute(f"PRAGMA {setting}").fetchall()
+    if _identity(db) != _OURS:
+        _lay_out(db)
 
 
 def _lay_out(db: Connection) -> None:

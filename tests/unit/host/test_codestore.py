@@ -1,5 +1,6 @@
 """Compiled code on disk: shared, bounded, never wrong, and never anybody's problem."""
 
+import fcntl
 import itertools
 import os
 import random
@@ -7,6 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -197,6 +200,88 @@ class TestDamage:
             stored(path, items)
         for key, parts in items.items():
             assert got(path, key) == parts
+
+
+def junk(path: Path) -> None:
+    """It cannot even be opened."""
+    path.write_bytes(b"junk" * 1000)
+
+
+def lost_table(path: Path) -> None:
+    """Who has it open already finds out when he asks."""
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TABLE parts")
+    db.close()
+
+
+class Overtaken(CodeStore):
+    """Between finding damage and removing the file it lets somebody else do so."""
+
+    def __init__(self, path: Path, quicker: CodeStore) -> None:
+        super().__init__(path)
+        self._quicker = quicker
+        self.overtaken = False
+
+    def _remove(self) -> None:
+        self._quicker.get(b"a")
+        self._quicker.put(b"a", b"x")
+        self.overtaken = True
+        super()._remove()
+
+
+class TestReplacement:
+    """Several processes find the same damage; one of them makes the store anew."""
+
+    @pytest.mark.parametrize("harm", [junk, lost_table])
+    def test_the_new_store_is_not_taken_for_the_damaged_one(
+        self, path: Path, harm: Callable[[Path], None]
+    ) -> None:
+        """It is found where the damage was, but another has put something into it."""
+        stored(path, {b"a": [b"old"]})
+        quicker = CodeStore(path)
+        late = Overtaken(path, quicker)
+        if harm is lost_table:
+            assert late.get(b"a") == quicker.get(b"a") == [b"old"]
+        harm(path)
+        assert late.get(b"a") == []
+        assert late.overtaken
+        assert got(path, b"a") == late.get(b"a") == quicker.get(b"a") == [b"x"]
+        quicker.put(b"a", b"y")
+        late.put(b"a", b"z")
+        late.close()
+        quicker.close()
+        assert got(path, b"a") == [b"x", b"y", b"z"]
+
+    def test_a_store_is_not_removed_while_somebody_opens_it(self, path: Path) -> None:
+        """He would have one part of it old and another one new. It is removed later."""
+        stored(path, {b"a": [b"old"]})
+        lost_table(path)
+        store = CodeStore(path)
+        before = path.stat().st_ino
+        with locked(path, fcntl.LOCK_SH):
+            assert store.get(b"a") == []
+            assert path.stat().st_ino == before
+        store.get(b"a")
+        store.put(b"a", b"x")
+        assert store.get(b"a") == [b"x"]
+        store.close()
+
+    def test_a_store_is_not_opened_while_somebody_removes_it(self, path: Path) -> None:
+        """Nor is he waited for."""
+        stored(path, {b"a": [b"x"]})
+        store = CodeStore(path)
+        with locked(path, fcntl.LOCK_EX):
+            assert store.get(b"a") == []
+        assert store.get(b"a") == [b"x"]
+        store.close()
+
+
+@contextmanager
+def locked(path: Path, kind: int) -> Iterator[None]:
+    """As another process does."""
+    with open(f"{path}-lock", "w") as lock:
+        fcntl.flock(lock, kind)
+        yield
 
 
 def damage(path: Path, dice: random.Random) -> None:
