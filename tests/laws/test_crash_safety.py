@@ -16,8 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from fakes.engines import ENGINES, in_regions, with_whims
 from fakes.noise import noise
 from fakes.process import lockstep
+from lockstep.cpu.engine import make_cpu
 from lockstep.errors import BadRecording, HostFailure, UsageError
 from lockstep.replay.log import LogReader
 from lockstep.replay.recorder import _RecordingOutlet
@@ -36,21 +38,33 @@ def whole(tmp_path_factory):
     return path, api.record(path, digest_every=20_000, **MACHINE)
 
 
-@pytest.mark.parametrize("engine", ["interp", "reference"])
-@pytest.mark.parametrize("method", ["ask", "emit"])
+def made_cpus(monkeypatch):
+    """The cpus that sessions make from now on, as they come."""
+    cpus = []
+    monkeypatch.setattr(
+        "lockstep.session.build.make_cpu", lambda *given: cpus.append(make_cpu(*given)) or cpus[-1]
+    )
+    return cpus
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("method", "fatal"), [("ask", 3), ("emit", 3), ("emit", 300)])
 def test_an_exception_in_a_device_costs_nothing_that_came_before(
-    whole, tmp_path, monkeypatch, method, engine
+    whole, tmp_path, monkeypatch, method, fatal, engine
 ):
     """The recording ends at the instruction that met it; all before it replays, even on a machine
-    that is well. What the broken instruction itself said or asked for is left out."""
+    that is well. What the broken instruction itself said or asked for is left out. What
+    comes late has regions before it, in auto."""
     honest, calls = getattr(_RecordingOutlet, method), itertools.count(1)
 
     def broken(self, *arguments):
         answer = honest(self, *arguments)
-        if next(calls) == 3:
+        if next(calls) == fatal:
             raise ZeroDivisionError("a bug")
         return answer
 
+    cpus = made_cpus(monkeypatch)
+    with_whims(monkeypatch, None)
     monkeypatch.setattr(_RecordingOutlet, method, broken)
     with pytest.raises(ZeroDivisionError):
         api.record(tmp_path / "r", digest_every=20_000, engine=engine, **MACHINE)
@@ -61,9 +75,11 @@ def test_an_exception_in_a_device_costs_nothing_that_came_before(
     assert again.outcome.instructions == facts["instructions"] > 100
     assert whole[1].console.startswith(again.console)
     if method == "emit":
-        assert len(again.console) == 2
+        assert len(again.console) == fatal - 1
     else:
-        assert facts["events"]["wall-clock"]["count"] == 1  # the first answer is the seed's
+        assert facts["events"]["wall-clock"]["count"] == fatal - 2  # the first answer is the seed's
+    if engine == "auto" and facts["instructions"] > 100_000:
+        assert in_regions(cpus[0]) > 5_000
     archive.check(tmp_path / "r")
 
 
