@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 import pytest
 
 from conformance.assembler import Assembler
 from lockstep.cpu.layout import HEAT_LINE, PAGE
-from lockstep.cpu.native.messages import decode_product, encode
+from lockstep.cpu.native.messages import Product, decode_product, encode
 from lockstep.cpu.native.objects import Aide, Interpreter, load
 from lockstep.cpu.native.regions.compiler import answer
 from lockstep.cpu.native.regions.foundry import LEAST, RESPITE, Workshop
@@ -128,32 +128,41 @@ def test_other_code_is_not_found(interpreter: Interpreter) -> None:
     assert smith.asked == 2
 
 
-def test_nonsense_in_the_store_is_ignored(interpreter: Interpreter) -> None:
-    """It is compiled again."""
-    shelf, smith = Shelf(), Apprentice()
-    with workshop(interpreter, shelf, smith) as (made, bell):
-        made.order(hot(interpreter))
-        one_part(made, bell)
-    for parts in shelf.parts.values():
-        parts[:] = [b"nonsense" for _ in parts]
-    with workshop(interpreter, shelf, smith) as (made, bell):
-        made.order(hot(interpreter))
-        one_part(made, bell)
-    assert smith.asked == 2
+def product_in(part: bytes) -> Product | None:
+    """None: it is the name of one."""
+    try:
+        return decode_product(part)
+    except msgspec.DecodeError:
+        return None
 
 
-def test_an_object_that_cannot_be_linked_spoils_nothing_else(interpreter: Interpreter) -> None:
+def nonsense(part: bytes) -> bytes:
+    return b"nonsense"
+
+
+def nonsense_for_a_product(part: bytes) -> bytes:
+    return part if product_in(part) is None else b"nonsense"
+
+
+def torn_object(part: bytes) -> bytes:
+    """It can be read, but not be linked."""
+    product = product_in(part)
+    if product is None:
+        return part
+    torn = product.object[: len(product.object) // 2]
+    return encode(msgspec.structs.replace(product, object=torn))
+
+
+@pytest.mark.parametrize("damage", [nonsense, nonsense_for_a_product, torn_object])
+def test_what_is_damaged_in_the_store_spoils_nothing(
+    interpreter: Interpreter, damage: Callable[[bytes], bytes]
+) -> None:
     """It is compiled again, and so is what comes after it."""
     shelf, smith = Shelf(), Apprentice()
     with workshop(interpreter, shelf, smith) as (made, bell):
         made.order(hot(interpreter))
         one_part(made, bell)
-    for parts in shelf.parts.values():
-        for index, part in enumerate(parts):
-            with suppress(msgspec.DecodeError):
-                product = decode_product(part)
-                torn = product.object[: len(product.object) // 2]
-                parts[index] = encode(msgspec.structs.replace(product, object=torn))
+    shelf.parts = {key: [damage(part) for part in parts] for key, parts in shelf.parts.items()}
     with workshop(interpreter, shelf, smith) as (made, bell):
         for step in (-1, -2):
             made.order(hot(interpreter, step=step))
