@@ -45,6 +45,7 @@ class Whimsical:
 
     def __init__(self, interpreter: Interpreter, rng: Random | None) -> None:
         self._made = AtOnce(interpreter, _compiled)
+        self._decode = interpreter.handlers["op_decode"]
         self._rng = rng
         self._held: list[Part] = []
 
@@ -61,8 +62,10 @@ class Whimsical:
         return [part._replace(entries=self._some(part.entries)) for part in ready]
 
     def _some(self, entries: dict[int, int]) -> dict[int, int]:
-        assert self._rng is not None
-        return {at: code for at, code in entries.items() if self._rng.random() < 0.8}
+        """Not each of them leads into the region. But each is decoded: see Part.entries."""
+        rng = self._rng
+        assert rng is not None
+        return {at: code if rng.random() < 0.8 else self._decode for at, code in entries.items()}
 
 
 class Whims:

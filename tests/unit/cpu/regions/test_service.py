@@ -5,16 +5,24 @@ from __future__ import annotations
 import pytest
 
 from conformance.assembler import Assembler
-from fakes.engines import NoBus, Whims, Whimsical, in_regions, make_engine, regions_of
+from fakes.engines import (
+    NoBus,
+    Whims,
+    Whimsical,
+    compile_everything,
+    in_regions,
+    make_engine,
+    regions_of,
+)
 from lockstep.cpu.engine import Cpu, make_cpu
-from lockstep.cpu.layout import PAGE
+from lockstep.cpu.layout import NEVER_HOT, PAGE
 from lockstep.cpu.memory import Ram
 from lockstep.cpu.native.objects import Interpreter
 from lockstep.cpu.native.regions import service
 from lockstep.cpu.native.regions.service import RESTLESS, Geometric, Hot, Part
 
 BASE, SIZE = 0x8000_0000, 1 << 20
-T0, T1, S0, A0 = 5, 6, 8, 10
+RA, T0, T1, S0, A0, A1 = 1, 5, 6, 8, 10, 11
 LOOP = 4
 
 
@@ -276,3 +284,38 @@ def test_why_a_region_was_left_is_counted(ram: Ram, cpu: Cpu, jump: str, reason:
     cpu.run(40_000)
     assert hart.x[A0] == hart.x[T1] == 10_000
     assert getattr(hart, reason) > 8_000
+
+
+def two_loops() -> bytes:
+    """t0 times, count in a0; then t1 times in a1."""
+    code = Assembler(0)
+    for rounds, count in (T0, A0), (T1, A1):
+        code.label(f"loop {count}")
+        code.emit("addi", rd=count, rs1=count, imm=1)
+        code.emit("addi", rd=rounds, rs1=rounds, imm=-1)
+        code.branch("bne", f"loop {count}", rs1=rounds, rs2=0)
+    code.emit("jalr", rd=0, rs1=RA, imm=0)
+    return code.finish()
+
+
+@pytest.mark.parametrize("seed", [None, 1], ids=["at once", "as it comes"])
+def test_a_region_is_right_on_a_page_that_was_not_executed_as_far(
+    ram: Ram, seed: int | None
+) -> None:
+    """On copies of the page that it was made for it comes to its second loop before anybody else,
+    with any budget."""
+    cpu = make_engine("auto", 1, ram, NoBus(), 0, seed=seed)
+    cpu._block.slice = 10
+    cpu._block.heat_least = NEVER_HOT
+    loop(ram)
+    pages = range(BASE + PAGE, BASE + 81 * PAGE, 2 * PAGE)
+    for page in pages:
+        ram.write(page, two_loops())
+    for number, page in enumerate(pages):
+        cpu.reset(page, {RA: BASE, T0: 20 + number, T1: 20, A1: 0})
+        cpu.run(cpu.icount + 200 + 3 * number)
+        assert cpu.harts[0].x[A1] == 20, number
+        if page == pages[0]:
+            compile_everything(cpu)
+            cpu._block.heat_least = 1
+    assert in_regions(cpu) > 3_000

@@ -72,7 +72,9 @@ class Part(NamedTuple):
     covered: tuple[int, ...]
     """Offsets of the instructions whose bytes matter."""
     entries: dict[int, int]
-    """The host address of the region for what begins at an offset."""
+    """The host address of the region for what begins at an offset. None may be left out: where a
+    region stops before an entry of its own it names the interpreter's handler, for which that must
+    be decoded, and putting it in place is what decodes it."""
 
     @property
     def lines(self) -> int:
