@@ -18,6 +18,7 @@ from lockstep.isa.privileged import (
     LOAD_PAGE_FAULT,
     MACHINE,
     STATUS_MPRV,
+    STATUS_SUM,
     STORE_ACCESS_FAULT,
     SUPERVISOR,
     USER,
@@ -81,8 +82,10 @@ LOOP, DATA = BASE + 4 * PAGE, BASE + 8 * PAGE
 LOAD, STORE, END = LOOP + 8, LOOP + 16, LOOP + 28
 ROUNDS, LENGTH = 400, 7
 AWAY = 1 << 30  # so much below itself memory is mapped once more
-SHARED, PRIVATE, EMPTY = (8 << 60 | (BASE + n * PAGE) >> 12 for n in (16, 17, 18))
-"""For satp: memory is there for U-mode, for S-mode, or not at all."""
+SHARED, PRIVATE, MIXED, EMPTY = (8 << 60 | (BASE + n * PAGE) >> 12 for n in (16, 17, 18, 19))
+"""For satp: memory is there for U-mode, for S-mode, for S-mode but U-mode's at its other address,
+or not at all."""
+FOR_U, FOR_S = 0xDF, 0xCF  # flags of a page table entry
 R, W, X, FOUR_BYTES, POWER_OF_TWO = 1, 2, 4, 2 << 3, 3 << 3
 ALL = (POWER_OF_TWO | R | W | X) << 8  # in the second entry
 U, S, M = (mode << 11 for mode in (USER, SUPERVISOR, MACHINE))  # mstatus.MPP
@@ -97,6 +100,7 @@ class Case(NamedTuple):
     status: tuple[int, int] = (S, S)
     satp: int = 0
     again: int = LOOP
+    data: int = DATA
 
 
 def pmp(address: int, size: int, permitted: int) -> dict[str, int]:
@@ -115,6 +119,9 @@ CASES = {
     "the page is U-mode's": Case({}, INSTRUCTION_PAGE_FAULT, LOOP, (U, S), satp=SHARED),
     "data is seen as by U-mode": Case(
         {}, LOAD_PAGE_FAULT, LOAD, (M, M | STATUS_MPRV), satp=PRIVATE
+    ),
+    "data of U-mode is kept from S-mode": Case(
+        {}, LOAD_PAGE_FAULT, LOAD, (S | STATUS_SUM, S), satp=MIXED, data=DATA - AWAY
     ),
     "the page is not mapped": Case({"satp": EMPTY}, INSTRUCTION_PAGE_FAULT, LOOP, satp=PRIVATE),
     "U-mode may do it": Case({}, ENVIRONMENT_CALL + USER, END, (M, U)),
@@ -145,12 +152,12 @@ def write_csrs(code: Assembler, values: dict[str, int]) -> None:
         code.csr_write(name, T0)
 
 
-def call(code: Assembler, loop: int, status: int, end: str) -> None:
+def call(code: Assembler, loop: int, data: int, status: int, end: str) -> None:
     """Run the loop; what comes next is called `end`, and in M-mode again."""
     code.address(T0, end)
     code.csr_write("mtvec", T0)
     write_csrs(code, {"mepc": loop, "mstatus": status})
-    code.constant(S0, DATA)
+    code.constant(S0, data)
     code.constant(A0, ROUNDS)
     code.emit("mret")
     code.label(end)
@@ -159,16 +166,17 @@ def call(code: Assembler, loop: int, status: int, end: str) -> None:
 def looping(engine: str, case: Case) -> Bench:
     """A bench that does what the case says; s1 tells that the first run is over."""
     bench = Bench(engine)
-    for satp, flags in (SHARED, 0xDF), (PRIVATE, 0xCF):
-        entry = (BASE >> 12 << 10 | flags).to_bytes(8, "little")
-        for address in BASE, BASE - AWAY:
+    tables = (SHARED, FOR_U, FOR_U), (PRIVATE, FOR_S, FOR_S), (MIXED, FOR_S, FOR_U)
+    for satp, *both in tables:
+        for address, flags in zip((BASE, BASE - AWAY), both, strict=True):
+            entry = (BASE >> 12 << 10 | flags).to_bytes(8, "little")
             bench.ram.write((satp % (1 << 44) << 12) + 8 * (address >> 30), entry)
     code = bench.code
     write_csrs(code, {"pmpaddr1": (1 << 54) - 1, "pmpcfg0": ALL, "satp": case.satp})
-    call(code, LOOP, case.status[0], "first")
+    call(code, LOOP, case.data, case.status[0], "first")
     code.constant(S1, 1)
     write_csrs(code, case.change)
-    call(code, case.again, case.status[1], "second")
+    call(code, case.again, case.data, case.status[1], "second")
     bench.spin()
     bench.ram.write(LOOP, loop())
     bench.start()
