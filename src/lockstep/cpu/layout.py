@@ -111,6 +111,7 @@ assert max(HART_OFFSET.values()) + 8 <= SCRATCH_OFFSET
 
 ENTRY_BYTES: Final = 16  # handler, four operand bytes, 32-bit immediate
 ENTRY_SHIFT: Final = 3  # an instruction at byte n of its page has its entry at n << 3
+assert 2 << ENTRY_SHIFT == ENTRY_BYTES
 _ENTRIES: Final = PAGE // 2 * ENTRY_BYTES
 DECODED_PAGE_BYTES: Final = _ENTRIES + 128
 
@@ -118,7 +119,9 @@ DECODED_PAGE_BYTES: Final = _ENTRIES + 128
 READY_OFFSET: Final = _ENTRIES + 2 * ENTRY_BYTES  # 1 once it has its empty entries
 RESETS_OFFSET: Final = READY_OFFSET + 8  # how often the page's code was forgotten as a whole
 REGION_LINES_OFFSET: Final = RESETS_OFFSET + 8  # bit set: lines of code that regions rest on
-STAMP_OFFSET: Final = REGION_LINES_OFFSET + 8  # stands for the page's code; 0 first: nobody knows
+# Stands for the page's code. Its first byte is never 0 while it does, so to take it away a store
+# need clear only the first word.
+STAMP_OFFSET: Final = REGION_LINES_OFFSET + 8
 STAMP_BYTES: Final = 16
 assert STAMP_OFFSET + STAMP_BYTES <= DECODED_PAGE_BYTES
 

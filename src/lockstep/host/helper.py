@@ -115,7 +115,7 @@ class Helper:
                 self._starts += 1
                 try:
                     self._child = _Child(self._module, self._nice)
-                except (OSError, ValueError) as error:
+                except (OSError, ValueError, RuntimeError) as error:
                     raise self._death(f"cannot be started: {error}") from error
             return self._child
 
@@ -156,7 +156,12 @@ class _Child:
         self._listener = threading.Thread(
             target=self._listen, name=f"{module}'s errors", daemon=True
         )
-        self._listener.start()
+        try:
+            self._listener.start()
+        except RuntimeError:  # the host is short of threads
+            self._process.kill()
+            self._process.communicate()
+            raise
 
     def exchange(self, request: bytes) -> bytes | None:
         """Ask, and wait for the answer; None: there will be none."""

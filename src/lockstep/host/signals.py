@@ -44,10 +44,13 @@ class StopSignals:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._previous and self._bell != _NONE:
-            signal.set_wakeup_fd(self._previous_bell)
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        if self._previous and self._bell != _NONE:
+            try:
+                signal.set_wakeup_fd(self._previous_bell)
+            except (OSError, ValueError):  # whoever had one before has closed it meanwhile
+                signal.set_wakeup_fd(_NONE)
         self._previous = {}
 
     def _note(self, number: int, frame: FrameType | None) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -224,6 +225,28 @@ class TestRestart:
         assert not died.value.last
         assert helper.ask(b"echo x") == b"x"
         assert helper.restarts == 1
+
+    def test_a_host_that_is_short_of_threads(
+        self, helper: Helper, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The process was there already: it is ended, and the next question starts another."""
+        started: list[subprocess.Popen[bytes]] = []
+
+        class Kept(subprocess.Popen[bytes]):
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                super().__init__(*args, **kwargs)
+                started.append(self)
+
+        def refuse(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as short:
+            short.setattr(subprocess, "Popen", Kept)
+            short.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(HelperDied, match="can't start new thread"):
+                helper.ask(b"pid")
+        assert started[0].returncode == -signal.SIGKILL
+        assert helper.ask(b"echo x") == b"x"
 
     def test_one_that_is_closed_stays_so(self, helper: Helper, tmp_path: Path) -> None:
         """Its end was no death of its own, though there was none left; and no other is started."""

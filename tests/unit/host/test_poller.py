@@ -72,6 +72,18 @@ def test_a_signal_that_another_thread_is_given_ends_the_wait():
     poller.close()
 
 
+def test_a_bell_of_somebody_else_that_is_closed_meanwhile():
+    """The handlers are put back all the same, and no bell is left that is another file's."""
+    before = signal.getsignal(signal.SIGINT)
+    theirs, ours = Poller(), Poller()
+    signal.set_wakeup_fd(theirs.bell)
+    with StopSignals(ours.ring, ours.bell):
+        theirs.close()
+    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.set_wakeup_fd(-1) == -1
+    ours.close()
+
+
 def test_a_bell_that_nobody_hears_may_be_rung_for_ever():
     """As often as one likes; it is heard when somebody listens, and then no more."""
     poller = Poller()

@@ -154,7 +154,7 @@ class Regions:
             return  # a store has just made all of it forgotten
         self._counts["orders"] += 1
         lines = record[:HEAT_TOTAL_AT]
-        self._stamp(page)
+        self._stamp(page)  # for regions of the pages beside it, which look for it
         hot = Hot(
             page,
             self._code(page),
