@@ -26,6 +26,10 @@ class Threaded(NativeFunction):
         self.entry, self.hart_pointer, self.left, self.table, self.delta = function.args
 
     def current_pc(self, hart: NativeHart) -> NativeWord:
+        return self.entered_pc()
+
+    def entered_pc(self) -> NativeWord:
+        """The address of the instruction that this was entered for."""
         entry = self.builder.ptrtoint(self.entry, I64)
         return self.word(self.builder.add(self.delta, self.builder.lshr(entry, I64(ENTRY_SHIFT))))
 

@@ -13,16 +13,15 @@ from llvmlite import ir
 
 from lockstep.cpu.layout import ENTRY_SHIFT, F_OFFSET, HART_OFFSET, PAGE, X_OFFSET
 from lockstep.cpu.native.functions import HANDLER_TYPE, NativeModule
-from lockstep.cpu.native.instruction import handler_name
+from lockstep.cpu.native.instruction import OPERAND_BYTES, handler_name
 from lockstep.cpu.native.regions.code import Step, page_of
 from lockstep.cpu.native.regions.hart import RegionHart
 from lockstep.cpu.native.regions.shape import Shape
 from lockstep.cpu.native.threaded import Threaded
-from lockstep.cpu.native.vocabulary import STATE, NativeHart
+from lockstep.cpu.native.vocabulary import STATE
 from lockstep.cpu.native.words import I8, I64, PTR, NativeWord
 
 LIKELY: Final = [4000, 1]
-REGISTERS: Final = ("rd", "rs1", "rs2", "rs3")
 
 
 class _Meeting:
@@ -98,7 +97,7 @@ class _Locals:
 def _numbers_in_small_loops(shape: Shape) -> frozenset[int]:
     """Registers that small loops name; x0 is none."""
     steps = (step for loop in shape.small_loops for step in loop)
-    named = {step.operands.get(name, 0) for step in steps for name in REGISTERS}
+    named = {step.operands.get(name, 0) for step in steps for name in OPERAND_BYTES}
     return frozenset(named - {0})
 
 
@@ -114,8 +113,7 @@ class Border(Threaded):
         self._prologue = builder.block
         self._body = self._block()
         builder.position_at_end(self._body)
-        # At an entry the position is what it is for any handler.
-        self._entered: Any = Threaded.current_pc(self, self.hart)
+        self._entered: Any = self.entered_pc()
         self.page_pc = self._entered & -PAGE
         back = builder.neg(builder.shl((self._entered & (PAGE - 1)).value, I64(ENTRY_SHIFT)))
         self._page_entry = builder.gep(self.entry, [back], source_etype=I8)
@@ -130,9 +128,6 @@ class Border(Threaded):
         """A variable of this function, 64 bits."""
         with self.builder.goto_block(self._prologue):
             return self.builder.alloca(I64)
-
-    def current_pc(self, hart: NativeHart) -> NativeWord:
-        raise NotImplementedError
 
     def tagged(self, access: Any, memory: str) -> Any:
         if memory:

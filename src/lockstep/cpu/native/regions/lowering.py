@@ -13,8 +13,9 @@ from typing import Any
 
 from lockstep.cpu.layout import PAGE, STAMP_OFFSET
 from lockstep.cpu.native.functions import NativeModule
+from lockstep.cpu.native.instruction import OPERAND_BYTES
 from lockstep.cpu.native.lower import LoweringError
-from lockstep.cpu.native.regions.border import LIKELY, REGISTERS, Border
+from lockstep.cpu.native.regions.border import LIKELY, Border
 from lockstep.cpu.native.regions.code import Step, page_of
 from lockstep.cpu.native.regions.shape import Block, Shape
 from lockstep.cpu.native.vocabulary import TRANSLATIONS, NativeHart
@@ -79,7 +80,7 @@ class Region(Border):
 
     def _operand(self, step: Step, name: str) -> Any:
         value = step.operands[name]
-        return value if name in REGISTERS else self.literal(value)
+        return value if name in OPERAND_BYTES else self.literal(value)
 
     def finish(self) -> None:
         """Go where this path of the block's last instruction goes."""
