@@ -28,6 +28,17 @@ def spread(place: int) -> int:
     return 1 | place << _SPACING | square << 2 * _SPACING | square * place << 3 * _SPACING
 
 
+def spread_all(values: Iterable[tuple[int, int]]) -> int:
+    """The sum of value * spread(place) over (place, value), by Horner's rule: for many at once."""
+    plain = linear = square = cube = 0
+    for place, value in values:
+        plain += value
+        linear += (once := value * place)
+        square += (twice := once * place)
+        cube += twice * place
+    return plain + (linear << _SPACING) + (square << 2 * _SPACING) + (cube << 3 * _SPACING)
+
+
 def pack(lanes: int) -> bytes:
     """The syndromes of a sum of value * spread(place); as short as can be."""
     packed = 0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.det.syndrome import MAX_PLACE, corrected, errors, syndrome
+from lockstep.det.syndrome import MAX_PLACE, corrected, errors, spread, spread_all, syndrome
 
 values = st.integers(0, 2**64 - 1)
 states = st.dictionaries(st.integers(1, MAX_PLACE), values, min_size=2, max_size=40)
@@ -39,3 +39,11 @@ def test_a_place_that_is_not_there_is_not_named() -> None:
 @pytest.mark.parametrize("places", [1, 100, 5000])
 def test_it_takes_33_bytes_at_most(places: int) -> None:
     assert len(syndrome({place: 2**64 - place for place in range(1, places + 1)})) <= 33
+
+
+@given(states)
+def test_many_values_are_spread_as_each_is(state) -> None:
+    one_by_one = sum(value * spread(place) for place, value in state.items())
+    assert spread_all(state.items()) == one_by_one
+    changes = [(place, -value) for place, value in state.items()]
+    assert one_by_one + spread_all(changes) == 0
