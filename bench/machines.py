@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from bench.child import Failed
 from bench.qemu import qemu
 
 MEMORY: Final = "512M"
@@ -67,7 +68,10 @@ def _qemu_replay(guest: Guest, log: Path) -> list[str]:
 
 
 def _native(guest: Guest, log: Path) -> list[str]:
-    return [str(guest.kernel.parent / "native" / guest.name)]
+    program = guest.kernel.parent / "native" / guest.name
+    if not program.exists():
+        raise Failed(f"{guest.name} is not built for this machine: `make bench` builds it")
+    return [str(program)]
 
 
 class Machine(Enum):

@@ -74,12 +74,14 @@ class Whims:
     def __init__(self, seed: int | None) -> None:
         self._rng = None if seed is None else Random(seed)
         self.thresholds = self
+        self.orders = 0
         self.aide = None
 
     def first(self) -> int:
         return 1
 
     def next(self, samples: int) -> int:
+        self.orders += 1
         return samples + (1 if self._rng is None else self._rng.choice((1, 2, 10, 100)))
 
     def foundry(self, interpreter: Interpreter, ready: Callable[[], None]) -> Foundry:

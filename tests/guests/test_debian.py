@@ -88,8 +88,10 @@ def test_a_replay_with_other_thresholds_is_the_same(
     recording: Boot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When a page is hot is random for each, and each time."""
-    monkeypatch.setattr("lockstep.cpu.native.regions.service.Geometric", lambda: Whims(seed=4))
+    whims = Whims(seed=4)
+    monkeypatch.setattr("lockstep.cpu.native.regions.service.Geometric", lambda: whims)
     assert api.replay(recording.path, engine="auto").console == recording.console
+    assert whims.orders > 1000
 
 
 @pytest.mark.xdist_group("debian")

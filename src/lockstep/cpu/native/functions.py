@@ -18,6 +18,8 @@ from lockstep.cpu.native.words import I1, I64, PTR, VOID, NativeBool, NativeWord
 
 HANDLER_TYPE: Final = ir.FunctionType(VOID, [PTR, PTR, I64, PTR, I64])
 CONVENTION: Final = "preserve_nonecc"
+LIKELY: Final = [4000, 1]
+"""Weights of a branch whose first way is the usual one by far."""
 
 
 class Compiled:
@@ -133,7 +135,7 @@ class NativeFunction(Lowering):
         """Branch with a strong expectation; returns the value of the side taken."""
         quick, rare = (self.builder.append_basic_block() for _ in range(2))
         branch = self.builder.cbranch(likely.value, quick, rare)
-        branch.set_weights([4000, 1])
+        branch.set_weights(LIKELY)
         self.builder.position_at_end(rare)
         rare_value = slow()
         rare_end = self.builder.block

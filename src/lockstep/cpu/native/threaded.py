@@ -10,7 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from lockstep.cpu.layout import ENTRY_SHIFT, FETCH_ENTRIES, FETCH_ENTRY_BYTES, PAGE
-from lockstep.cpu.native.functions import CONVENTION, HANDLER_TYPE, NativeFunction, NativeModule
+from lockstep.cpu.native.functions import (
+    CONVENTION,
+    HANDLER_TYPE,
+    LIKELY,
+    NativeFunction,
+    NativeModule,
+)
 from lockstep.cpu.native.vocabulary import NativeHart
 from lockstep.cpu.native.words import I8, I64, PTR, NativeWord
 
@@ -63,7 +69,7 @@ class Threaded(NativeFunction):
         slot = table + ((target >> 12) & (FETCH_ENTRIES - 1)) * FETCH_ENTRY_BYTES
         known: Any = self.hart.host_load(slot, 8) == target & -PAGE
         hit, miss = self._block(), self._block()
-        self.builder.cbranch(known.value, hit, miss).set_weights([4000, 1])
+        self.builder.cbranch(known.value, hit, miss).set_weights(LIKELY)
         self.builder.position_at_end(miss)
         self.hart.pc = target
         self.tail_call("op_fetch", self.entry, left, self.delta)

@@ -7,7 +7,7 @@ call of whatever handler is next: another region's, or the interpreter's.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from llvmlite import ir
 
@@ -20,8 +20,6 @@ from lockstep.cpu.native.regions.shape import Shape
 from lockstep.cpu.native.threaded import Threaded
 from lockstep.cpu.native.vocabulary import STATE
 from lockstep.cpu.native.words import I8, I64, PTR, NativeWord
-
-LIKELY: Final = [4000, 1]
 
 
 class _Meeting:

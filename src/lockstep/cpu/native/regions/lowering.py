@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lockstep.cpu.layout import PAGE, STAMP_OFFSET
-from lockstep.cpu.native.functions import NativeModule
+from lockstep.cpu.native.functions import LIKELY, NativeModule
 from lockstep.cpu.native.instruction import OPERAND_BYTES
 from lockstep.cpu.native.lower import LoweringError
-from lockstep.cpu.native.regions.border import LIKELY, Border
+from lockstep.cpu.native.regions.border import Border
 from lockstep.cpu.native.regions.code import Step, page_of
 from lockstep.cpu.native.regions.shape import Block, Shape
 from lockstep.cpu.native.vocabulary import TRANSLATIONS, NativeHart
