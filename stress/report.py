@@ -1,4 +1,8 @@
-"""docs/reliability.md: the claims, how often each was tried, and what came of it."""
+"""docs/reliability.md: the claims, how often each was tried, and what came of it.
+
+What a campaign came to is kept in build/stress, so that one can be run again without the others,
+and an interruption costs no more than the campaign it falls into.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,32 @@ import os
 import platform
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from lockstep import __version__
 from stress.result import Result
 
-DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "reliability.md"
+_ROOT: Final = Path(__file__).parents[1]
+DOCUMENT: Final = _ROOT / "docs" / "reliability.md"
+KEPT: Final = _ROOT / "build" / "stress"
 _SHOWN: Final = 20
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _machine() -> str:
+    return (
+        f"{os.cpu_count()} x {_processor()}, {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
+        f"lockstep {__version__}"
+    )
 
 
 @dataclass
@@ -26,6 +46,22 @@ class Entry:
     claim: str
     result: Result
     seconds: float
+    when: str = field(default_factory=_now)
+    machine: str = field(default_factory=_machine)
+
+
+def keep(entry: Entry, folder: Path = KEPT) -> None:
+    """Remember it until the campaign is run again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{entry.name}.json").write_bytes(msgspec.json.encode(asdict(entry)))
+
+
+def kept(name: str, folder: Path = KEPT) -> Entry | None:
+    """What the campaign came to when it was last run; None if it was not, or is another one now."""
+    try:
+        return msgspec.json.decode((folder / f"{name}.json").read_bytes(), type=Entry)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
 
 
 def text(entries: Sequence[Entry]) -> str:
@@ -37,8 +73,8 @@ def _lines(entries: Sequence[Entry]) -> Iterator[str]:
     yield "# Reliability\n"
     yield "<!-- Written by `make stress`. -->"
     yield "What lockstep promises, tried until it breaks. `make stress` runs all of it and writes"
-    yield "this page, `make test` runs a sample; `stress/campaigns` has a module for every row.\n"
-    yield f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_machine()}\n"
+    yield "this page, `make test` runs a sample; `stress/campaigns` has a module for every row. One of them"
+    yield "alone is run again by `make stress STRESS_FLAGS=\"--only NAME\"`.\n"
     yield "| campaign | claim | tried | broken | time |\n|---|---|---:|---:|---:|"
     for each in entries:
         yield (
@@ -51,6 +87,7 @@ def _lines(entries: Sequence[Entry]) -> Iterator[str]:
 
 def _section(entry: Entry) -> Iterator[str]:
     yield f"\n## {entry.name}\n"
+    yield f"{entry.when}, {entry.machine}\n"
     if entry.result.rows:
         yield "| | |\n|---|---|"
         yield from (f"| {name} | {value} |" for name, value in entry.result.rows)
@@ -60,14 +97,6 @@ def _section(entry: Entry) -> Iterator[str]:
         yield "\n```text"
         yield from entry.result.failures[:_SHOWN]
         yield "```"
-
-
-def _machine() -> str:
-    return (
-        f"{os.cpu_count()} x {_processor()}, {platform.system()} {platform.release()}, "
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
-        f"lockstep {__version__}"
-    )
 
 
 def _processor() -> str:
