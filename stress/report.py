@@ -73,8 +73,8 @@ def _lines(entries: Sequence[Entry]) -> Iterator[str]:
     yield "# Reliability\n"
     yield "<!-- Written by `make stress`. -->"
     yield "What lockstep promises, tried until it breaks. `make stress` runs all of it and writes"
-    yield "this page, `make test` runs a sample; `stress/campaigns` has a module for every row. One of them"
-    yield "alone is run again by `make stress STRESS_FLAGS=\"--only NAME\"`.\n"
+    yield "this page, `make test` runs a sample; `stress/campaigns` has a module for every row, and"
+    yield '`make stress STRESS_FLAGS="--only NAME"` runs one of them again.\n'
     yield "| campaign | claim | tried | broken | time |\n|---|---|---:|---:|---:|"
     for each in entries:
         yield (
