@@ -18,6 +18,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from lockstep.errors import HostFailure
@@ -27,6 +28,15 @@ if TYPE_CHECKING:  # 10 ms that the helper need not pay, nor a start that needs 
 
 _HEADER: Final = struct.Struct("<4sQ")  # the magic number, and how many bytes follow
 _MAGIC: Final = b"lshf"
+_ROOT: Final = str(Path(__file__).parents[2])
+_RUN: Final = """
+import runpy, sys
+_, root, module = sys.argv
+if root not in sys.path:
+    sys.path.insert(0, root)
+sys.argv[1:] = []
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+"""
 _TAIL: Final = 4
 _TAIL_BYTES: Final = 1000
 _PATIENCE_S: Final = 1.0
@@ -140,9 +150,10 @@ class _Child:
     def __init__(self, module: str, nice: int) -> None:
         from subprocess import PIPE, Popen
 
-        # -P: what is in the user's directory must not be taken for a module of ours.
+        # -P: what is in the user's directory must not be taken for a module of ours, but all of
+        # ours come from where this one does.
         self._process: Popen[bytes] = Popen(
-            [sys.executable, "-P", "-m", module],
+            [sys.executable, "-P", "-c", _RUN, _ROOT, module],
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,

@@ -6,6 +6,7 @@ LLVM works under a lock, and Python under another: in the guest's process it wou
 import gc
 from itertools import count
 
+from lockstep.cpu.native.objects import version_key
 from lockstep.cpu.native.regions.compiler import answer
 from lockstep.host.helper import serve
 
@@ -23,6 +24,7 @@ def _answer(order: bytes) -> bytes:
 
 
 if __name__ == "__main__":
+    version_key()  # now, while the files are what was imported
     gc.freeze()
     # LLVM's instructions are many objects that all live until the end of an order: looking for
     # garbage among them takes as long as making them.

@@ -1,6 +1,7 @@
 """A helper answers, or is dead; nothing of it is left behind."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import lockstep
 from lockstep.errors import HostFailure
 from lockstep.host.helper import Helper, HelperDied
 
@@ -357,3 +359,25 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_it_is_of_the_same_package_as_who_asks(tmp_path: Path) -> None:
+    """Also if that was found where Python does not look by itself: in a copy of the sources."""
+    package = Path(lockstep.__file__).parent
+    copy = tmp_path / "lockstep"
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "where.py").write_text(
+        "from lockstep.host import helper\nhelper.serve(lambda asked: helper.__file__.encode())\n"
+    )
+    ask = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from lockstep.host.helper import Helper; "
+        "found = Helper('lockstep.where'); print(found.ask(b'').decode()); found.close()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", ask, tmp_path],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert done.stdout.strip() == str(copy / "host" / "helper.py"), done.stderr

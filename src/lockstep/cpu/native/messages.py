@@ -40,6 +40,14 @@ class Order(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Regions may go on there, if they find these pages there when they do."""
 
 
+class Request(msgspec.Struct, frozen=True, array_like=True):
+    """Something asked by a lockstep of that version: only the same one may answer."""
+
+    version: str
+    """As in objects.version_key."""
+    asked: Portion | Order
+
+
 class Product(msgspec.Struct, frozen=True, array_like=True):
     """The regions of a page, or some of them."""
 
@@ -64,13 +72,13 @@ def same_code(one: bytes, other: bytes, covered: Iterable[int]) -> bool:
     return one == other or all(one[at : at + 4] == other[at : at + 4] for at in covered)
 
 
-_REQUESTS: msgspec.msgpack.Decoder[Portion | Order] = msgspec.msgpack.Decoder(Portion | Order)
+_REQUESTS = msgspec.msgpack.Decoder(Request)
 _PRODUCTS = msgspec.msgpack.Decoder(Product)
 
 encode = msgspec.msgpack.encode
 
 
-def decode_request(data: bytes) -> Portion | Order:
+def decode_request(data: bytes) -> Request:
     """Raises msgspec.DecodeError if it is none."""
     return _REQUESTS.decode(data)
 

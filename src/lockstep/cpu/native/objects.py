@@ -23,7 +23,7 @@ import msgspec
 from llvmlite import binding as llvm
 
 from lockstep import places
-from lockstep.cpu.native.messages import Portion, encode
+from lockstep.cpu.native.messages import Order, Portion, Request, encode
 from lockstep.cpu.native.target import host_cpu, host_features, new_target_machine, target_machine
 
 KEPT: Final = 4  # objects of other versions that may stay
@@ -54,7 +54,12 @@ def version_key() -> str:
     return digest.hexdigest()[:32]
 
 
-def _kept(path: Path) -> bytes | None:
+def request(asked: Portion | Order) -> bytes:
+    """What to send to an Aide, which may have been installed anew since this process began."""
+    return encode(Request(version_key(), asked))
+
+
+def kept(path: Path) -> bytes | None:
     """The object in `path`, or None if there is none or it is damaged."""
     try:
         content = path.read_bytes()
@@ -64,21 +69,27 @@ def _kept(path: Path) -> bytes | None:
     return code if hashlib.sha256(code).digest() == digest else None
 
 
-def _keep(path: Path, code: bytes) -> None:
+def keep(path: Path, code: bytes) -> None:
     """Best effort: an unwritable cache costs time at the next start and nothing else."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(hashlib.sha256(code).digest() + code)
-        os.replace(file.name, path)
+            try:
+                file.write(hashlib.sha256(code).digest() + code)
+                file.flush()
+                os.replace(file.name, path)
+            except OSError:
+                os.unlink(file.name)
+                raise
         _drop_old(path.parent)
     except OSError:
         return
 
 
 def _drop_old(directory: Path) -> None:
-    objects = sorted(directory.glob("*.o"), key=lambda p: p.stat().st_mtime, reverse=True)
-    for path in objects[KEPT:]:
+    """Other versions' objects, and what was never finished because its writer was killed."""
+    newest = sorted(directory.iterdir(), key=lambda p: p.stat().st_mtime, reverse=True)
+    for path in newest[KEPT:]:
         path.unlink(missing_ok=True)
 
 
@@ -89,7 +100,7 @@ def _compile(notify: Notify, aide: Aide | None) -> list[bytes]:
 
     others = range(1, PORTIONS)
     with ThreadPoolExecutor(PORTIONS) as pool:
-        asked = {n: pool.submit(aide, encode(Portion(n))) for n in others if aide is not None}
+        asked = {n: pool.submit(aide, request(Portion(n))) for n in others if aide is not None}
         made = [compile_portion(0)]
         for number in others:
             answer = asked[number].result() if number in asked else None
@@ -102,10 +113,10 @@ def interpreter_objects(notify: Notify, aide: Aide | None) -> list[bytes]:
     machine = target_machine()
     assert machine is not None
     path = places.interpreter_objects() / f"{version_key()}.o"
-    code = _kept(path)
+    code = kept(path)
     if code is None:
         made = _compile(notify, aide)
-        _keep(path, encode(made))
+        keep(path, encode(made))
         return made
     return msgspec.msgpack.decode(code, type=list[bytes])
 

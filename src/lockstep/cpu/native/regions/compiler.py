@@ -5,6 +5,7 @@ from __future__ import annotations
 from lockstep.cpu.native.functions import HANDLER_TYPE, NativeModule
 from lockstep.cpu.native.lower import LoweringError
 from lockstep.cpu.native.messages import Order, Portion, Product, decode_request, encode
+from lockstep.cpu.native.objects import version_key
 from lockstep.cpu.native.portions import compile_portion
 from lockstep.cpu.native.regions.code import Code, page_of
 from lockstep.cpu.native.regions.lowering import Foreign, Region
@@ -15,12 +16,21 @@ _foreign: set[str] = set()
 """Names of instructions that turned out to be the interpreter's."""
 
 
+class OtherVersion(Exception):
+    """Who asks is another lockstep than this: what is compiled here is not for it."""
+
+
 def answer(request: bytes) -> bytes:
-    """The compiler as a process has it: an Order gives a Product, a Portion object code."""
-    asked = decode_request(request)
-    if isinstance(asked, Portion):
-        return compile_portion(asked.number)
-    return encode(compile_regions(asked))
+    """The compiler as a process has it: an Order gives a Product, a Portion object code.
+
+    Raises OtherVersion: the program was installed anew, or is not the one that Python finds first.
+    """
+    question = decode_request(request)
+    if question.version != version_key():
+        raise OtherVersion("lockstep was installed anew meanwhile")
+    if isinstance(question.asked, Portion):
+        return compile_portion(question.asked.number)
+    return encode(compile_regions(question.asked))
 
 
 def compile_regions(order: Order) -> Product:

@@ -16,8 +16,8 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from lockstep.cpu.layout import HEAT_LINE, PAGE
-from lockstep.cpu.native.messages import Order, Product, Side, decode_product, encode
-from lockstep.cpu.native.objects import Aide, Interpreter, version_key
+from lockstep.cpu.native.messages import Order, Product, Side, decode_product
+from lockstep.cpu.native.objects import Aide, Interpreter, request, version_key
 from lockstep.cpu.native.regions.service import Hot, Part
 
 LEAST: Final = 8
@@ -206,7 +206,7 @@ class Workshop:
                 order = self._missing(hot)
             if order is None or hot.samples < spared.get(hot.code, 0):
                 continue
-            made = self._smith(encode(order))
+            made = self._smith(request(order))
             with self._guard:
                 if made is None or self._counts["compiled_bytes"] > MOST_BYTES:
                     self._closed = True
