@@ -68,6 +68,17 @@ def test_a_good_recording_is_verified_either_way(cli, recording):
         assert (said["ok"], said["exit_status"], said["complete"]) == (True, 0, True)
 
 
+def test_damage_that_no_replay_meets_is_found_either_way(cli, recording):
+    """The header says that there are free pages, which there are not."""
+    content = bytearray(recording.read_bytes())
+    content[36:40] = (7).to_bytes(4, "big")  # https://sqlite.org/fileformat2.html, 1.3
+    recording.write_bytes(content)
+    for options in ((), ("--locate",)):
+        done = cli("verify", recording, *options)
+        assert done.status == 4
+        assert "is damaged" in done.err
+
+
 def test_what_came_is_told_from_what_was_expected(cli, recording, disturbed):
     """A run that fails and another that does not."""
     done = cli("verify", "--locate", recording)

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import typer
 
 from lockstep.errors import LockstepError
-from lockstep.session.archive import info, open_log
+from lockstep.session.archive import check, info, open_log
 from lockstep.session.locate.inquiry import inquire
 from lockstep.session.locate.plain import plain
 from lockstep.session.locate.rerun import Conditions, Recorded
@@ -24,6 +24,7 @@ def locate_divergence(recording: str, symbols: Symbols | None, *, as_json: bool)
     with progress("locating", end, console=False) as tell:
         verdict = inquire(Recorded(path, tell), Conditions(), symbols)
     if verdict.failure is None:
+        check(path)  # only now: what was altered is to be located first
         say_verified(recording, info(path), as_json=as_json)
         return
     if as_json:
