@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -187,8 +188,9 @@ def test_a_file_that_may_not_grow_ends_the_recording_cleanly(tmp_path):
     ends_cleanly(done, tmp_path / "r")
 
 
-def test_a_full_disk_at_the_start_is_said(tmp_path):
-    """Status 6, before anything runs."""
+def test_a_full_disk_at_the_start_is_said(whole, tmp_path):
+    """Status 6, before anything runs, and before the old recording is gone."""
+    shutil.copyfile(whole[0], tmp_path / "r")
     done = subprocess.run(
         [
             *(sys.executable, "-m", "lockstep", "record", "-o", tmp_path / "r"),
@@ -202,6 +204,8 @@ def test_a_full_disk_at_the_start_is_said(tmp_path):
     assert done.returncode == 6, done.stderr.decode()
     assert b"cannot write the recording" in done.stderr
     assert done.stdout == b""
+    assert [each.name for each in tmp_path.iterdir()] == ["r"]
+    assert (tmp_path / "r").read_bytes() == whole[0].read_bytes()
 
 
 @pytest.mark.parametrize("limit", [256 << 10, 512 << 10])
@@ -260,7 +264,7 @@ def test_everybody_reads_a_recording_that_is_being_written(tmp_path):
             assert recording.console().startswith(api.replay(path).console)
             with pytest.raises(UsageError, match="being recorded"):
                 api.record(path, **MACHINE)
-            with pytest.raises(UsageError, match="still be growing"):
+            with pytest.raises(UsageError, match="being recorded"):
                 archive.pack(path)
             recording.interrupt()
             recording.wait()

@@ -144,6 +144,8 @@ class Machine:
     def deliver(self, arrival: Arrival) -> None:
         """Something from outside takes effect, between two instructions."""
         port, data = arrival
+        if not data:
+            raise Undeliverable(f"nothing arrived at port {port!r}")
         if port == "power":
             self._press(data)
         elif port in self.devices:

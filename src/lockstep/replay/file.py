@@ -7,7 +7,7 @@ The page size is small because logs are: each table wastes half a page.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -18,16 +18,14 @@ from lockstep.errors import BadRecording, HostFailure, LockstepError, UsageError
 from lockstep.replay.access import (
     APPLICATION_ID,
     NOT_ONE,
-    SIDE_FILES,
     Opened,
     beside,
     connect_to_read,
     connect_to_rescue,
-    in_use,
-    may_replace,
 )
 from lockstep.replay.codec import checksum, compress, decompress, verify_checksum
 from lockstep.replay.format import VERSION
+from lockstep.replay.predecessor import Predecessor, check_replaceable
 
 _PAGE_SIZE: Final = 1024
 _MAX_IMAGE: Final = 1 << 30
@@ -73,24 +71,36 @@ class TextRow(msgspec.Struct, frozen=True):
 class RecordingFile:
     """An open recording. States: open for writing or for reading, then closed."""
 
-    def __init__(self, path: Path, opened: Opened) -> None:
+    def __init__(
+        self, path: Path, opened: Opened, begun: Callable[[], None] = lambda: None
+    ) -> None:
         self.path = path
         self._db, self._clean_up = opened
+        self._begun = begun
 
     @classmethod
     def create(cls, path: Path) -> "RecordingFile":
-        """A new, empty recording; it replaces an old one, but never a file of another sort."""
+        """A new, empty recording; it replaces an old one, but never a file of another sort.
+
+        The old one is gone when the first events are committed. If the new one is closed before,
+        the old one is back; if there was none, there is none again.
+        """
         try:
-            _make_room(path)
+            check_replaceable(path)
+            predecessor = Predecessor(path)
+        except OSError as error:
+            raise _cannot_begin(path, error) from error
+        try:
             # Two threads write, one at a time: the replay mutex sees to that.
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        except (OSError, sqlite3.Error) as error:
+        except sqlite3.Error as error:
+            predecessor.bring_back()
             raise _cannot_begin(path, error) from error
-        file = cls(path, (connection, lambda: None))
+        file = cls(path, (connection, predecessor.bring_back), predecessor.forget)
         try:
             file._lay_out()
         except sqlite3.Error as error:
-            connection.close()
+            file.close()
             raise _cannot_begin(path, error) from error
         return file
 
@@ -164,6 +174,8 @@ class RecordingFile:
                 row = (checksum(json.encode()), json)
                 self._db.execute(f"INSERT INTO {name} VALUES (?, ?)", row)
             self._db.execute("COMMIT")
+        if chunks:
+            self._begun()
 
     def extend(self, row: ChunkRow, upto: int) -> None:
         """Nothing happened: let the last chunk, which is `row`, reach further."""
@@ -327,22 +339,6 @@ class RecordingFile:
                 with suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
             raise _cannot_go_on(self.path, error) from error
-
-
-def _make_room(path: Path) -> None:
-    if path.exists():
-        if not may_replace(path):
-            raise UsageError(
-                f"{path} exists and is not a recording, so it is not overwritten",
-                remedy="Choose another name for the recording with -o.",
-            )
-        if in_use(path):
-            raise UsageError(
-                f"{path} is being recorded or read just now, so it is not overwritten",
-                remedy="Choose another name for the recording with -o.",
-            )
-    for suffix in ("", *SIDE_FILES):
-        beside(path, suffix).unlink(missing_ok=True)
 
 
 def damaged(path: Path, error: object) -> BadRecording:

@@ -23,6 +23,7 @@ from lockstep.replay.codec import (
 from lockstep.replay.file import ChunkRow, Range, RecordingFile, Text, TextRow, damaged
 from lockstep.replay.format import REVISION, AnyEvent, Checkpoint, Ending, Logged, Manifest
 from lockstep.replay.merge import MERGED_BYTES, merge_chunks, merge_texts
+from lockstep.replay.predecessor import left_behind
 
 _FLUSH_NS: Final = 300_000_000
 """Commit no oftener, in host time. `tick` is called so often that `kill -9` loses less than a
@@ -35,6 +36,8 @@ LEAST_LIMIT: Final = 4 * _RESERVE
 
 class LogWriter:
     """Writes a recording. States: open; then finished (complete), or closed (incomplete, readable).
+
+    An old recording at `path` is replaced by the first `flush`.
 
     Not thread-safe by itself: whoever appends or flushes holds the replay mutex.
     """
@@ -55,9 +58,6 @@ class LogWriter:
         self.manifest = manifest
         self._limit = limit
         self._file = RecordingFile.create(path)
-        self._file.put_about(manifest=manifest)
-        for sha256, data in (embedded or {}).items():
-            self._file.put_image(sha256, data)
         self._pending: list[Logged] = []
         self._chain = Chain()
         self._texts: dict[str, bytearray] = {}
@@ -73,12 +73,11 @@ class LogWriter:
         self._call: Callable[[], None] = lambda: None
         self._due_ns: int | None = None
         self._full = False
-        if self._check_limit():
+        try:
+            self._open_with(embedded or {})
+        except BaseException:
             self.close()
-            raise UsageError(
-                f"a recording of at most {limit:,} bytes has no room for its images",
-                remedy="Allow more, or leave the images outside.",
-            )
+            raise
 
     @property
     def upto(self) -> Icount:
@@ -149,14 +148,18 @@ class LogWriter:
         self._weight = 0
 
     def cut(self, now: Icount) -> None:
-        """Commit what came before the instruction at `now`, which was not finished, and close."""
+        """Commit what came before the instruction at `now`, which was not finished, and close.
+
+        If nothing was committed before, there is nothing to keep.
+        """
         while self._pending and self._pending[-1].at >= now:
             self._pending.pop()
         if self._latest >= now:
             for port, length in self._marks.items():
                 del self._texts[port][length:]
         try:
-            self.flush(now)
+            if self._last is not None:
+                self.flush(now)
         finally:
             self.close()
 
@@ -189,6 +192,16 @@ class LogWriter:
     def close(self) -> None:
         """Stop without completing, as a crash would: good up to the last commit."""
         self._file.close()
+
+    def _open_with(self, embedded: Mapping[str, bytes]) -> None:
+        self._file.put_about(manifest=self.manifest)
+        for sha256, data in embedded.items():
+            self._file.put_image(sha256, data)
+        if self._check_limit():
+            raise UsageError(
+                f"a recording of at most {self._limit:,} bytes has no room for its images",
+                remedy="Allow more, or leave the images outside.",
+            )
 
     def _ranges(self, now: Icount) -> Iterator[Range]:
         first, rest = self._upto, self._pending
@@ -370,7 +383,8 @@ def read_chunks(file: RecordingFile) -> Iterator[tuple[ChunkRow, Chunk]]:
 
 
 def _not_begun(path: Path) -> BadRecording:
+    kept = "".join(f" What it was to replace is {each}." for each in left_behind(path))
     return BadRecording(
         f"{path} is empty: its recording was killed as it began, or is only just beginning",
-        remedy="Record again, or wait a moment.",
+        remedy=f"Record again, or wait a moment.{kept}",
     )

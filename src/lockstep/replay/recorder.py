@@ -31,7 +31,7 @@ class Recorder:
         self._now = now
         self._mutex = mutex
         self._every = log.manifest.digest_every
-        self._next_digest = self._every
+        self._next_digest = Icount(self._every)
         self._outlets: dict[str, _RecordingOutlet] = {}
         self._parts: dict[str, bytes] = {}
         self._outputs: dict[str, int] = {}
@@ -45,7 +45,7 @@ class Recorder:
     def horizon(self, now: Icount) -> Icount:
         """As the live world says, but no further than the next digest."""
         live = self._live.horizon(now)
-        return min(live, Icount(self._next_digest)) if self._every else live
+        return min(live, self._next_digest) if self._every else live
 
     def arrivals(self, now: Icount) -> Sequence[Arrival]:
         """What the live world brings, written down before it takes effect."""
@@ -64,7 +64,7 @@ class Recorder:
         if kind == PERIODIC:
             if not self._every or now < self._next_digest:
                 return
-            self._next_digest = now - now % self._every + self._every
+            self._next_digest = digest_after(now, self._every)
         self._mutex.require_held(f"logging a checkpoint ({kind})")
         self._log.append(now, self._describe(kind, digests()))
 
@@ -108,6 +108,11 @@ class _RecordingOutlet:
     def emit(self, data: bytes) -> None:
         self._recorder.emitted(self._port, data)
         self._live.emit(data)
+
+
+def digest_after(now: Icount, every: int) -> Icount:
+    """The instant of the next periodic checkpoint."""
+    return Icount(now - now % every + every)
 
 
 def _changes(before: dict[str, V], after: dict[str, V]) -> dict[str, V]:

@@ -27,7 +27,7 @@ from lockstep.replay.format import (
     Logged,
 )
 from lockstep.replay.log import LogReader
-from lockstep.replay.recorder import PERIODIC, UNDIGESTED
+from lockstep.replay.recorder import PERIODIC, UNDIGESTED, digest_after
 
 _AROUND: Final = 3
 
@@ -61,6 +61,8 @@ class Replayer:
         self._syndromes: dict[str, bytes] = {}
         self._expected_outputs: dict[str, int] = {}
         self._agreed: Icount | None = None
+        self._every = log.manifest.digest_every
+        self._next_digest = Icount(self._every)
         self._last = START
         self._ended = False
         self._consumed = 0
@@ -106,12 +108,16 @@ class Replayer:
     def checkpoint(self, kind: str, now: Icount, digests: Callable[[], Digests]) -> None:
         """Compare the machine with the digests in the log, if it has any for this checkpoint."""
         upcoming = self._upcoming(now)
+        if self._every > 0 and now > self._next_digest:
+            raise self._altered_before(now)  # a periodic checkpoint is missing
         if upcoming is not None and upcoming.at == now:
             event = upcoming.event
             if isinstance(event, Checkpoint) and event.reason == kind:
                 self._mutex.require_held(f"checking a checkpoint ({kind})")
                 self._compare(now, event, digests())
                 self._consume()
+                if kind == PERIODIC and self._every > 0:
+                    self._next_digest = digest_after(now, self._every)
                 return
         if kind not in UNDIGESTED and kind != PERIODIC and (upcoming is not None or self.ended):
             self._diverge("event", f"reached a checkpoint ({kind})")
@@ -187,7 +193,7 @@ class Replayer:
             )
         if any(digest[:LOCATOR_BYTES] != self._parts.get(name) for name, digest in digests.parts()):
             # The digest of the whole is right, and those of its parts are not.
-            raise AlteredLog(START if self._agreed is None else self._agreed, now)
+            raise self._altered_before(now)
         for port, count in self._expected_outputs.items():
             sent = self._outlets[port].position if port in self._outlets else 0
             if sent != count:
@@ -269,6 +275,10 @@ class Replayer:
         )
         self._failed = ReplayDivergence(report)
         raise self._failed
+
+    def _altered_before(self, now: Icount) -> AlteredLog:
+        self._failed = AlteredLog(START if self._agreed is None else self._agreed, now)
+        return self._failed
 
     def _altered(self) -> AlteredLog | None:
         """Whether the log itself is to blame: its next checkpoint tells."""

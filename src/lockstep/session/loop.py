@@ -186,7 +186,8 @@ class Session:
 
     def type_in(self, data: bytes) -> None:
         """Somebody types on the console."""
-        self.post(Arrival(SERIAL, data))
+        if data:
+            self.post(Arrival(SERIAL, data))
 
     def request(self, power: bytes) -> None:
         """Press a button, or end the session: that is recorded too. A replay has no buttons, and

@@ -29,6 +29,9 @@ _CHANGELESS_ROUNDS: Final = 1000
 _LEAST_STEP: Final = 1000
 """No turn ends without so many instructions: a main loop that never rests cannot stop the guest."""
 
+_LATEST_NS: Final = (1 << 63) - 1
+"""Virtual time ends here, 292 years on; no deadline is later (cpu/schedule, goldfish_rtc)."""
+
 _CONGESTED_S: Final = 0.01
 """How often to look whether the guest's output is being read again."""
 
@@ -302,10 +305,14 @@ class VCpu:
             self._heed_power()
 
     def _warp(self, ns: int) -> None:
+        if not ns:
+            raise Undeliverable("the clock would have to jump by nothing")
         # What was jumped already was not logged; an arrival that comes in between says so.
         ns -= self._jumped_ns
         if ns < 0:
             raise Undeliverable(f"the clock would have to go back by {-ns:,} ns")
+        if self._cpu.virtual_ns + ns > _LATEST_NS:
+            raise Undeliverable(f"the clock would have to go to {self._cpu.virtual_ns + ns:,} ns")
         self._jumped_ns = 0
         self._cpu.warp(ns)
         self._world.checkpoint("warp", Icount(self._cpu.icount), self._machine.digests)

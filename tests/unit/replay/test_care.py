@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -15,7 +17,7 @@ from lockstep.det.locks import Locks
 from lockstep.det.world import Arrival
 from lockstep.errors import BadRecording, LockstepError, UsageError
 from lockstep.replay import care, codec
-from lockstep.replay.format import Image, Manifest
+from lockstep.replay.format import Image, Manifest, Warp
 from lockstep.replay.log import LogReader, LogWriter
 from lockstep.replay.recorder import Recorder
 from lockstep.replay.replayer import Replayer
@@ -237,15 +239,56 @@ def test_packing_adds_the_images_and_changes_nothing_else(tmp_path: Path) -> Non
         assert replay(target) == 500
 
 
-def test_what_may_still_be_written_is_not_packed_in_place(tmp_path: Path) -> None:
+def test_what_is_still_being_written_is_not_replaced(tmp_path: Path) -> None:
     """Its writer would go on writing into a file that has no name any more."""
-    source = make(tmp_path / "r", finish=False, embed=False)
-    with pytest.raises(UsageError, match="still be growing") as caught:
-        care.pack(LogReader(source), {SHA256: KERNEL}, source)
-    assert "-o" in caught.value.remedy
-    care.pack(LogReader(source), {SHA256: KERNEL}, tmp_path / "packed")
+    growing, whole = tmp_path / "growing", make(tmp_path / "whole", embed=False)
+    log = LogWriter(growing, MANIFEST)
+    log.flush(Icount(100))
+    for source in (growing, whole):
+        with pytest.raises(UsageError, match="being recorded") as caught:
+            care.pack(LogReader(source), {SHA256: KERNEL}, growing)
+        assert "-o" in caught.value.remedy
+    care.pack(LogReader(growing), {SHA256: KERNEL}, tmp_path / "packed")
     assert not LogReader(tmp_path / "packed").complete
-    assert replay(tmp_path / "packed") == 500
+    log.finish(Icount(200), 1.0, "quit")
+    assert LogReader(growing).complete
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from lockstep.det.instant import Icount
+from lockstep.replay.format import Manifest, Warp
+from lockstep.replay.log import LogWriter
+log = LogWriter(Path(sys.argv[1]), Manifest({}, 0))
+log.append(Icount(7), Warp(1))
+log.flush(Icount(9))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_recording_is_packed_in_place(tmp_path: Path) -> None:
+    """With what its -wal file holds."""
+    path = tmp_path / "killed"
+    subprocess.run([sys.executable, "-c", KILLED, path], check=False)
+    assert (tmp_path / "killed-wal").stat().st_size
+    care.pack(LogReader(path), {SHA256: KERNEL}, path)
+    packed = LogReader(path)
+    assert (packed.complete, packed.end(), packed.image(SHA256)) == (False, 9, KERNEL)
+    assert [each.event for each in packed.events()] == [Warp(1)]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_killed_recording_is_replaced_with_its_side_files(tmp_path: Path) -> None:
+    """SQLite would read its -wal file into the new one."""
+    source, target = make(tmp_path / "r"), tmp_path / "killed"
+    for way in (
+        lambda: care.pack(LogReader(source), {}, target),
+        lambda: care.recover(source, target),
+    ):
+        subprocess.run([sys.executable, "-c", KILLED, target], check=False)
+        way()
+        assert replay(target) == 500
 
 
 def test_damage_is_not_packed(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from lockstep.det.instant import Icount
 from lockstep.det.locks import Locks
 from lockstep.det.world import Arrival
 from lockstep.errors import BadRecording, LockstepError, UsageError
+from lockstep.replay.file import RecordingFile
 from lockstep.replay.format import Image, Manifest, Warp
 from lockstep.replay.log import LogReader, LogWriter
 from lockstep.replay.recorder import Recorder
@@ -224,6 +225,91 @@ def test_kill_9_loses_only_what_was_not_committed(tmp_path: Path) -> None:
 def test_a_new_recording_replaces_an_old_one(recording: Path) -> None:
     LogWriter(recording, Manifest({"memory": "1M"}, 0)).finish(Icount(0), 0.0, "quit")
     assert LogReader(recording).manifest.machine == {"memory": "1M"}
+
+
+def files_of(directory: Path) -> dict[str, bytes]:
+    return {
+        str(p.relative_to(directory)): p.read_bytes() for p in directory.rglob("*") if p.is_file()
+    }
+
+
+def test_an_old_recording_stays_until_the_new_one_has_begun(recording: Path) -> None:
+    """And comes back, with nothing besides, if that never was."""
+    before = files_of(recording.parent)
+    LogWriter(recording, MANIFEST).close()
+    assert files_of(recording.parent) == before
+    log = LogWriter(recording, MANIFEST)
+    log.append(Icount(0), Warp(1))
+    log.cut(Icount(1))
+    assert files_of(recording.parent) == before
+    log = LogWriter(recording, MANIFEST)
+    log.flush(Icount(0))
+    log.close()
+    assert list(recording.parent.iterdir()) == [recording]
+    assert not LogReader(recording).complete
+
+
+def test_a_killed_recording_comes_back_too(tmp_path: Path) -> None:
+    """With what its -wal file holds."""
+    path = tmp_path / "killed.lockstep"
+    subprocess.run([sys.executable, "-c", KILLED, path], check=False)
+    LogWriter(path, MANIFEST).close()
+    reader = LogReader(path)
+    assert reader.end() == 49
+    assert b"".join(reader.transcript("serial0")) == b"x" * 49
+    assert not list(tmp_path.glob("*.old"))
+
+
+def test_a_recording_that_never_begins_leaves_nothing(tmp_path: Path) -> None:
+    LogWriter(tmp_path / "r", MANIFEST).close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("limit", [1 << 18, None], ids=["bound", "full disk"])
+def test_an_old_recording_survives_a_new_one_without_room(
+    recording: Path, monkeypatch: pytest.MonkeyPatch, limit: int | None
+) -> None:
+    """For its images: more than its bound has, or than the disk."""
+    before = files_of(recording.parent)
+    image = {KERNEL_HASH: random.Random(1).randbytes(1 << 20)}
+    if limit is None:
+        monkeypatch.setattr(RecordingFile, "_lay_out", lay_out_on_a_small_disk)
+    with pytest.raises(LockstepError) as caught:
+        LogWriter(recording, MANIFEST, image, limit=limit)
+    assert "has no room for its images" in str(caught.value) or "is full" in str(caught.value)
+    assert files_of(recording.parent) == before
+
+
+_lay_out = RecordingFile._lay_out
+
+
+def lay_out_on_a_small_disk(file: RecordingFile) -> None:
+    _lay_out(file)
+    file._db.execute("PRAGMA max_page_count=100")
+
+
+def test_what_a_killed_successor_leaves_behind_is_told(recording: Path) -> None:
+    """It is a whole recording, and stays what it was when the next one begins."""
+    before = recording.read_bytes()
+    done = subprocess.run([sys.executable, "-c", KILLED_AT_ONCE, recording], check=False)
+    assert done.returncode == -signal.SIGKILL
+    with pytest.raises(BadRecording, match="killed as it began") as caught:
+        LogReader(recording)
+    (kept,) = recording.parent.glob("*.old/toy.lockstep")
+    assert str(kept) in caught.value.remedy
+    LogWriter(recording, MANIFEST).finish(Icount(0), 0.0, "quit")
+    assert kept.read_bytes() == before
+    assert LogReader(recording).complete
+
+
+KILLED_AT_ONCE = """
+import os, signal, sys
+from pathlib import Path
+from lockstep.replay.format import Manifest
+from lockstep.replay.log import LogWriter
+log = LogWriter(Path(sys.argv[1]), Manifest({}, 0))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def test_a_new_recording_does_not_replace_a_file_of_another_sort(tmp_path: Path) -> None:

@@ -19,9 +19,11 @@ from lockstep.replay.format import (
     WallClock,
     Warp,
 )
+from lockstep.replay.log import LogReader
 from lockstep.session import api
 from stress.faults.tamper import tamper
 
+GUESTS = Path(__file__).parents[3] / "guests" / "build"
 DEMO = str(files("lockstep.ui") / "data" / "demo.elf")
 
 
@@ -52,6 +54,10 @@ def change(recording: Path, target: Path, alter, *, sealed: bool) -> LockstepErr
         Power("reset"),
         Power("quit"),
         Warp(2**64 - 1),
+        Warp(2**63),
+        Warp(0),
+        Warp(None),
+        SerialInput("serial0", b""),
         SerialInput("serial9", b"x"),
         SerialInput("serial0", b"x" * 100_000),
         Answer("rtc", "wall-clock", b"abc"),
@@ -81,6 +87,44 @@ def test_something_that_the_machine_cannot_take_is_named(recording, tmp_path) ->
     error = change(recording, tmp_path / "x", add, sealed=True)
     assert isinstance(error, BadRecording)
     assert "something arrived at port 'net0', which this machine lacks" in str(error)
+
+
+@pytest.mark.parametrize("jumps", [(Warp(2**64 - 1),), (Warp(2**62),) * 3], ids=["one", "three"])
+def test_the_clock_does_not_jump_past_the_end_of_time(tmp_path, jumps) -> None:
+    """Not at once nor by and by, wherever in the log that stands; also of a guest that never
+    waited, whose next event is a digest of the time."""
+    recording = tmp_path / "irq"
+    machine = {"kernel": str(GUESTS / "irq.elf"), "bios": "none", "memory": 16 << 20}
+    api.record(recording, digest_every=5_000, **machine)
+    log = LogReader(recording)
+    count = sum(1 for _ in log.events())
+    log.close()
+    for where in range(0, count, count // 12):
+
+        def add(logged: list[Logged], n: int = where) -> list[Logged]:
+            return [*logged[:n], *(Logged(logged[n].at, jump) for jump in jumps), *logged[n:]]
+
+        error = change(recording, tmp_path / "x", add, sealed=True)
+        assert error.exit_status in (3, 4), where
+        assert error.remedy
+
+
+def test_a_periodic_checkpoint_that_is_missing(recording, tmp_path) -> None:
+    """Whichever it is, and though no other says anything of it: they are due by the manifest."""
+    log = LogReader(recording)
+    periodic = [n for n, each in enumerate(log.events()) if is_periodic(each)]
+    log.close()
+    for missing in periodic:
+
+        def drop(logged: list[Logged], n: int = missing) -> list[Logged]:
+            return logged[:n] + logged[n + 1 :]
+
+        error = change(recording, tmp_path / "x", drop, sealed=True)
+        assert error.exit_status in (3, 4), periodic.index(missing)
+
+
+def is_periodic(logged: Logged) -> bool:
+    return isinstance(logged.event, Checkpoint) and logged.event.reason == "periodic"
 
 
 def test_a_checkpoint_that_does_not_fit_itself(recording, tmp_path) -> None:

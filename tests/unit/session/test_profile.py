@@ -108,7 +108,8 @@ def test_a_program_is_told_from_its_kernel(tmp_path) -> None:
 
 
 def test_an_interrupted_profile_counts_what_was_run(recording, symbols) -> None:
-    """Ctrl-C ends the replay; strata that were run to their ends are in the profile."""
+    """Ctrl-C ends the replay; strata that were run to their ends are in the profile, but for a last
+    one whose sample is due at its very end: what comes next would have taken it."""
 
     def tell(now: Icount, host_ns: int) -> None:
         if now > 0:
@@ -116,7 +117,7 @@ def test_an_interrupted_profile_counts_what_was_run(recording, symbols) -> None:
 
     found = profile(recording, symbols, every=5, tell=tell)
     assert found.outcome.given_up
-    assert found.outcome.instructions - 5 < found.last <= found.outcome.instructions
+    assert found.outcome.instructions - 5 <= found.last <= found.outcome.instructions
     assert sum(each.instructions for each in found.functions) == found.last
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import msgspec
 
-from lockstep.errors import UsageError
 from lockstep.replay.care.check import check
 from lockstep.replay.care.writing import write_recording
 from lockstep.replay.log import LogReader
@@ -18,11 +17,6 @@ def pack(log: LogReader, images: Mapping[str, bytes], target: Path) -> None:
     A damaged recording is refused, since packing must not hide it.
     """
     check(log)
-    if not log.complete and target.exists() and target.samefile(log.path):
-        raise UsageError(
-            f"{log.path} is not complete, and may still be growing, so it is not replaced",
-            remedy="Choose another name with -o.",
-        )
     ending = log.ending
     write_recording(
         target,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from lockstep.errors import UsageError
-from lockstep.replay.access import may_replace
+from lockstep.replay.access import SIDE_FILES, beside
 from lockstep.replay.file import Range, RecordingFile, Text
 from lockstep.replay.format import Ending, Manifest
+from lockstep.replay.predecessor import check_replaceable
 
 
 def write_recording(
@@ -22,11 +22,7 @@ def write_recording(
     ending: Callable[[int], Ending] | None,
 ) -> None:
     """Write it; `ending` is told how many chunks there are. An old recording is replaced."""
-    if target.exists() and not may_replace(target):
-        raise UsageError(
-            f"{target} exists and is not a recording, so it is not overwritten",
-            remedy="Choose another name with -o.",
-        )
+    check_replaceable(target)
     part = target.with_name(f"{target.name}.part")
     file = RecordingFile.create(part)
     try:
@@ -42,13 +38,15 @@ def write_recording(
         _put_in_place(part, target)
     except BaseException:
         file.close()
-        for leftover in part.parent.glob(f"{part.name}*"):
+        for suffix in ("", *SIDE_FILES):
             with suppress(OSError):
-                leftover.unlink()
+                beside(part, suffix).unlink()
         raise
 
 
 def _put_in_place(part: Path, target: Path) -> None:
+    for suffix in SIDE_FILES:  # SQLite would take an old -wal file for a part of the new recording
+        beside(target, suffix).unlink(missing_ok=True)
     os.replace(part, target)
     directory = os.open(target.absolute().parent, os.O_RDONLY)
     try:
