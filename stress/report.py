@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
+import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -30,6 +31,14 @@ def _now() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def _code() -> str:
+    described = subprocess.run(
+        ["git", "-C", _ROOT, "describe", "--always", "--dirty=, altered"],
+        capture_output=True, check=False, text=True,
+    )  # fmt: skip
+    return described.stdout.strip() or "unknown"
+
+
 def _machine() -> str:
     return (
         f"{os.cpu_count()} x {_processor()}, {platform.system()} {platform.release()}, "
@@ -48,6 +57,8 @@ class Entry:
     seconds: float
     when: str = field(default_factory=_now)
     machine: str = field(default_factory=_machine)
+    code: str = field(default_factory=_code)
+    """The commit."""
 
 
 def keep(entry: Entry, folder: Path = KEPT) -> None:
@@ -87,7 +98,7 @@ def _lines(entries: Sequence[Entry]) -> Iterator[str]:
 
 def _section(entry: Entry) -> Iterator[str]:
     yield f"\n## {entry.name}\n"
-    yield f"{entry.when}, {entry.machine}\n"
+    yield f"{entry.when}, commit {entry.code}, {entry.machine}\n"
     if entry.result.rows:
         yield "| | |\n|---|---|"
         yield from (f"| {name} | {value} |" for name, value in entry.result.rows)

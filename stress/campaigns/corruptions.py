@@ -9,11 +9,11 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from random import randrange
 from typing import Final
 
 from stress.damage import trial
 from stress.damage.samples import make_samples
+from stress.dice import first_seed
 from stress.result import Result
 
 CLAIM: Final = (
@@ -26,7 +26,7 @@ _BATCH: Final = 20
 
 def run(count: int) -> Result:
     """Damage so many recordings, and have each read by everything that reads recordings."""
-    first = randrange(1 << 32)
+    first = first_seed()
     batches = [
         range(at, min(at + _BATCH, first + count)) for at in range(first, first + count, _BATCH)
     ]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from lockstep.session import api
+from stress.dice import first_seed
 from stress.faults.trial import KINDS, Kind, Subject, Told, attempt
 from stress.result import Result
 
@@ -52,10 +53,13 @@ class _Timed(NamedTuple):
 
 def run(count: int) -> Result:
     """As many faults as that which left a trace; those that did not are counted besides."""
-    seeds = random.Random(os.environ.get("LOCKSTEP_SEED", "faults"))
+    first = first_seed()
+    seeds = random.Random(first)
     with tempfile.TemporaryDirectory() as directory:
         tried = list(_inject(_record(Path(directory)), count, seeds))
-    return _result(count, tried)
+    result = _result(count, tried)
+    result.rows.append(("repeated by", f"LOCKSTEP_SEED={first}"))
+    return result
 
 
 def _record(directory: Path) -> _Subjects:

@@ -17,6 +17,7 @@ from typing import Final
 
 from lockstep.errors import BadRecording
 from lockstep.session.archive import info, open_log
+from stress.dice import first_seed
 from stress.recording import Recording, first_beat, last_beat
 from stress.result import Result
 
@@ -42,9 +43,10 @@ class _Killed:
 def run(count: int) -> Result:
     """Record and kill until there are so many to replay; those killed too early come on top."""
     killed: list[_Killed] = []
+    dice = random.Random(first_seed())
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         while missing := count - sum(each.begun for each in killed):
-            seeds = [random.randrange(1 << 32) for _ in range(missing)]
+            seeds = [dice.randrange(1 << 32) for _ in range(missing)]
             killed += pool.map(_kill_one, seeds)
     lost = sorted(each.lost_s for each in killed if each.lost_s is not None)
     rows = [(how, f"{n:,}") for how, n in sorted(Counter(each.how for each in killed).items())]
@@ -88,7 +90,8 @@ def _look(path: Path, way: str, console: bytes) -> _Killed:
     try:
         facts = info(path)
     except BadRecording as error:
-        failure = "" if not console or "killed as it began" in error.message else error.message
+        expected = not console and _not_begun(path, error)
+        failure = "" if expected else error.message
         return _Killed(
             "besides: killed before the machine began, which is said", failure, begun=bool(failure)
         )
@@ -110,3 +113,10 @@ def _look(path: Path, way: str, console: bytes) -> _Killed:
     kept_ns = last_beat(done.stdout) or first_beat(console)
     lost_s = max(0, last_beat(console) - kept_ns) / 1e9
     return _Killed(how, "" if lost_s <= MOST_LOST_S else f"{lost_s:.2f} s are lost", lost_s)
+
+
+def _not_begun(path: Path, error: BadRecording) -> bool:
+    """Whether this is what is said of a file that had not got to its first events."""
+    if not path.stat().st_size:
+        return "is not a lockstep recording" in error.message
+    return "killed as it began" in error.message or "it is empty" in error.message

@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from stress.dice import first_seed
 from stress.result import Result
 from stress.schedules.scenario import STAGE, STREET, Schedule, play
 from stress.schedules.street import SPEED
@@ -31,12 +32,14 @@ _LONGEST_WAIT_S: Final = 5.0
 
 def run(count: int) -> Result:
     """`python -m stress.schedules SEED` repeats the schedule of a seed, and tells all of it."""
+    first = first_seed()
+    seeds = range(first, first + count)
     spawn = multiprocessing.get_context("spawn")
     with (
         tempfile.TemporaryDirectory() as directory,
         ProcessPoolExecutor(os.cpu_count(), mp_context=spawn) as pool,
     ):
-        played = list(pool.map(_play, range(count), [Path(directory)] * count, chunksize=5))
+        played = list(pool.map(_play, seeds, [Path(directory)] * count, chunksize=5))
     for each in played:
         if each.failure is not None:
             print(f"seed {each.seed}: {each.failure}", file=sys.stderr)

@@ -25,6 +25,7 @@ from lockstep.session.build import live, replayed
 from lockstep.session.config import MachineConfig
 from lockstep.session.console import Console
 from lockstep.session.loop import Session
+from stress.dice import first_seed
 from stress.result import Result
 
 CLAIM: Final = "A replay comes out the same whatever else the host does: load, nice, stop requests"
@@ -75,7 +76,8 @@ class _Stopper:
 
 def run(count: int) -> Result:
     """Every replay compares every digest; and all must end in the same one."""
-    seeds = range(count)
+    first = first_seed()
+    seeds = range(first, first + count)
     spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory(prefix="stress-") as directory:
         recording = Path(directory) / "irq"

@@ -12,6 +12,7 @@ ENTRY = Entry(
     61.4,
     "2031-02-03 04:05 UTC",
     "a machine",
+    "abcdef1",
 )
 
 
@@ -30,6 +31,6 @@ def test_the_page_has_a_row_and_a_section_for_each() -> None:
     page = text([ENTRY])
     assert "| [kills](#kills) | nothing is lost | 200 | 1 | 61 s |" in page
     section = page.partition("## kills")[2]
-    assert "2031-02-03 04:05 UTC, a machine" in section
+    assert "2031-02-03 04:05 UTC, commit abcdef1, a machine" in section
     assert "| lost tail | 3 ms |" in section
     assert "number 7 was" in section

@@ -21,7 +21,7 @@ from lockstep.cpu.memory import Ram
 from lockstep.det.instant import FOREVER, START, Icount
 from lockstep.det.locks import Locks
 from lockstep.det.world import World
-from lockstep.errors import BadRecording, LockstepError, UsageError
+from lockstep.errors import BadRecording, HostFailure, LockstepError, UsageError
 from lockstep.host.answers import Answers, HostAnswers, SeededAnswers
 from lockstep.host.clock import monotonic_ns
 from lockstep.host.live import Live
@@ -91,19 +91,23 @@ def live(
     board = _board(config, images)
     # All that is wrong with the images is said before an old recording is replaced.
     plan_boot(board, lambda initrd: make_dtb(board, initrd, bytes(_SEED_BYTES)))
+    try:
+        ram = _ram(config.memory)
+    except HostFailure as error:
+        raise UsageError(error.message, remedy="give less --memory") from None
     with supply(config.engine, _tell) as regions, _locks(enabled=recording is not None) as locks:
         instants = _Instants()
         outside = Live(_answers(config, instants), {SERIAL: console.emit})
         idle: Idle = SkipIdle(outside) if config.idle == "skip" else RealIdle(outside, monotonic_ns)
         if recording is None:
-            computer = _build(board, config, outside, locks, instants, regions)
+            computer = _build(board, config, ram, outside, locks, instants, regions)
             yield Session(computer, idle, console, outside.post, counted=_counts(computer, regions))
             return
         manifest = _manifest(config, images, digest_every)
         embedded = {image.sha256: image.data for image in images} if embed else {}
         with _log(recording, manifest, embedded, locks, instants, max_log) as (log, finished):
             world = Recorder(outside, log, instants.now, locks.replay)
-            computer = _build(board, config, world, locks, instants, regions)
+            computer = _build(board, config, ram, world, locks, instants, regions)
             log.flush(START)  # whenever it is killed from now on, there is something to replay
 
             def tick(now: Icount, host_ns: int) -> None:
@@ -138,13 +142,14 @@ def replayed(
     if engine is not None:
         config = msgspec.structs.replace(config, engine=engine)
     images = reload_images(config, log.manifest.images, log.image)
+    ram = _ram(config.memory)
     with supply(config.engine, _tell) as regions, _locks(enabled=True) as locks:
         instants = _Instants()
         world = Replayer(log, instants.now, locks.replay, lambda port, data: console.emit(data))
         end = FOREVER if world.ended else world.end
         board = _board(config, images)
         seen = world if probe is None else probe.around(world)
-        computer = _build(board, config, seen, locks, instants, regions, probe)
+        computer = _build(board, config, ram, seen, locks, instants, regions, probe)
         idle = ReplayIdle(world, skip=config.idle == "skip")
         pace = Pace(config.shift) if realtime else None
         until = end if until is None else min(until, end)
@@ -159,7 +164,7 @@ def replayed(
             counted=_counts(computer, regions),
         )
         try:
-            with _watched(session, world, instants, realtime=realtime):
+            with _watched(session, world, instants):
                 yield session
             outcome = session.outcome
             stopped = outcome.reason == "until" and outcome.instructions < world.end
@@ -177,10 +182,8 @@ def replayed(
 
 
 @contextmanager
-def _watched(
-    session: Session, world: Replayer, instants: _Instants, *, realtime: bool
-) -> Iterator[None]:
-    """A watchdog, unless real time is to pass."""
+def _watched(session: Session, world: Replayer, instants: _Instants) -> Iterator[None]:
+    """A machine that stands still without a reason is a divergence, too."""
 
     def bark(seen: str) -> None:
         try:
@@ -191,9 +194,6 @@ def _watched(
     def position() -> tuple[int, int]:
         return instants.now(), world.progress
 
-    if realtime:
-        yield
-        return
     with Watchdog(position, lambda: session.resting, bark):
         yield
 
@@ -247,9 +247,22 @@ def _log(
         raise
 
 
+def _ram(size: int) -> Ram:
+    if _machines:
+        gc.collect()  # a machine that is over is a circle of references, with all of its RAM in it
+    try:
+        return Ram(DRAM_BASE, size)
+    except (OSError, MemoryError, OverflowError) as error:
+        raise HostFailure(
+            f"the host has no {size:,} bytes for the machine's RAM: {error}",
+            remedy="Replay it on a host with more memory.",
+        ) from None
+
+
 def _build(
     board: BoardConfig,
     config: MachineConfig,
+    ram: Ram,
     world: World,
     locks: Locks,
     instants: _Instants,
@@ -257,18 +270,9 @@ def _build(
     probe: Probe | None = None,
 ) -> Computer:
     """The machine at its first instruction, and its harts."""
-    if _machines:
-        gc.collect()  # a machine that is over is a circle of references, with all of its RAM in it
     seed = world.outlet("board").ask("entropy", _SEED_BYTES)
     board = replace(board, rng_seed=seed)
     bus = Bus(locks.big)
-    try:
-        ram = Ram(DRAM_BASE, config.memory)
-    except (OSError, MemoryError, OverflowError) as error:
-        raise UsageError(
-            f"the host has no {config.memory:,} bytes for the machine's RAM: {error}",
-            remedy="give less --memory",
-        ) from None
     cpu = make_cpu(
         config.engine, config.smp, ram, bus, config.shift, config.quantum, _tell, regions
     )

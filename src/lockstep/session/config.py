@@ -13,6 +13,7 @@ LEAST_MEMORY: Final = 1 * MIB
 MOST_MEMORY: Final = 1 << 38
 MOST_HARTS: Final = 8
 MOST_SHIFT: Final = 10
+MOST_QUANTUM: Final = 1 << 32
 DIGEST_EVERY: Final = 500_000_000
 PARANOID_EVERY: Final = 100_000
 
@@ -46,6 +47,7 @@ class MachineConfig(msgspec.Struct, frozen=True, kw_only=True):
         """Refuse what cannot be built, with what to do instead."""
         _within("--smp", self.smp, 1, MOST_HARTS, "harts")
         _within("--shift", self.shift, 0, MOST_SHIFT, "(a power of two of nanoseconds)")
+        _within("quantum", self.quantum, 1, MOST_QUANTUM, "instructions")
         _within("--memory", self.memory, LEAST_MEMORY, MOST_MEMORY, "bytes")
         if self.memory % PAGE:
             raise UsageError(

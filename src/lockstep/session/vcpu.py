@@ -80,6 +80,7 @@ class VCpu:
         self._quitting = False
         self._ended = False
         self._abandoned = False
+        self._holding = False
         self._paused = self._locks.wait_point("pause")
 
     # The main loop's side.
@@ -93,6 +94,11 @@ class VCpu:
     def over(self) -> bool:
         """Whether there will be no more periods."""
         return self.outcome is not None or self.failure is not None
+
+    @property
+    def holding(self) -> bool:
+        """Whether this thread waits for a reader of the output, or for real time."""
+        return self._holding
 
     @property
     def pausing(self) -> bool:
@@ -210,8 +216,10 @@ class VCpu:
                 elif not (self._idle or self._wanted):
                     hold_s = self._hold_s()
                     if hold_s <= 0:
+                        self._holding = False
                         return True
                 self._settle()
+                self._holding = hold_s is not None
                 self._wait(hold_s)
             return False
 

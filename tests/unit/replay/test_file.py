@@ -222,6 +222,14 @@ def test_kill_9_loses_only_what_was_not_committed(tmp_path: Path) -> None:
     assert b"".join(reader.transcript("serial0")) == b"x" * 49
 
 
+def test_every_commit_waits_for_the_disk(tmp_path: Path) -> None:
+    """The host's power may go at any time. 2 is FULL, see docs/recording-format.md."""
+    log = LogWriter(tmp_path / "r", MANIFEST)
+    for statement, value in (("synchronous", 2), ("journal_mode", "wal")):
+        assert log._file._db.execute(f"PRAGMA {statement}").fetchone() == (value,)
+    log.close()
+
+
 def test_a_new_recording_replaces_an_old_one(recording: Path) -> None:
     LogWriter(recording, Manifest({"memory": "1M"}, 0)).finish(Icount(0), 0.0, "quit")
     assert LogReader(recording).manifest.machine == {"memory": "1M"}

@@ -45,6 +45,13 @@ def test_a_manifest_from_a_stranger_is_checked(machine):
         config_from_manifest(machine)
 
 
+@pytest.mark.parametrize("quantum", [0, -1, 1 << 64])
+def test_a_quantum_that_no_hart_can_run(quantum):
+    """With none at all the turn would go round for ever."""
+    with pytest.raises(UsageError, match="quantum"):
+        MachineConfig(quantum=quantum).check()
+
+
 def test_options_that_need_a_kernel():
     """There is nobody to read them otherwise."""
     for options in ({"append": "quiet"}, {"initrd": "/i"}):

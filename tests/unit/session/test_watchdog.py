@@ -2,14 +2,18 @@
 
 import itertools
 import threading
+from functools import partial
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from fakes.machine import FakeMachine
 from fakes.sessions import Guest, live_rig, replay_rig
+from lockstep.cpu.engine import Cpu, Exit
 from lockstep.det.world import Arrival
 from lockstep.replay.divergence import ReplayDivergence, Report
+from lockstep.session import api
 from lockstep.session.watchdog import Watchdog
 
 LATE = 9_000
@@ -148,3 +152,37 @@ def test_it_does_not_bark_at_what_moves_or_rests(still: str) -> None:
         for _ in range(20):
             assert looked.acquire(timeout=10)
     assert barks == []
+
+
+DEMO = str(files("lockstep.ui") / "data" / "demo.elf")
+
+
+def quick_to_bark(monkeypatch) -> None:
+    watchdog = partial(Watchdog, patience=3, beat_s=0.02)
+    monkeypatch.setattr("lockstep.session.build.Watchdog", watchdog)
+
+
+def test_a_replay_in_real_time_that_waits_is_no_reason_to_bark(tmp_path, monkeypatch) -> None:
+    """The demo rests for a fifth of a second at a time."""
+    machine = {"kernel": DEMO, "bios": "none", "memory": 16 << 20}
+    recorded = api.record(tmp_path / "r", **machine)
+    longest = max(event["ns"] for event in api.events(tmp_path / "r") if event["kind"] == "warp")
+    assert longest > 100_000_000
+    quick_to_bark(monkeypatch)
+    assert api.replay(tmp_path / "r", realtime=True).console == recorded.console
+
+
+def test_a_replay_in_real_time_that_hangs_is_one(tmp_path, monkeypatch) -> None:
+    api.record(tmp_path / "r", kernel=DEMO, bios="none", memory=16 << 20)
+    free, run = threading.Event(), Cpu.run
+
+    def hang(cpu: Cpu, until: int) -> Exit:
+        if cpu.icount > 50_000:
+            free.wait(30)
+        return run(cpu, until)
+
+    monkeypatch.setattr(Cpu, "run", hang)
+    quick_to_bark(monkeypatch)
+    with pytest.raises(ReplayDivergence, match="does not move"):
+        api.replay(tmp_path / "r", realtime=True)
+    free.set()

@@ -68,6 +68,12 @@ def test_a_good_recording_is_verified_either_way(cli, recording):
         assert (said["ok"], said["exit_status"], said["complete"]) == (True, 0, True)
 
 
+def test_it_cannot_be_located_without_a_replay(cli, recording):
+    done = cli("verify", "--locate", "--quick", recording)
+    assert done.status == 2
+    assert "--quick replays nothing" in done.err
+
+
 def test_damage_that_no_replay_meets_is_found_either_way(cli, recording):
     """The header says that there are free pages, which there are not."""
     content = bytearray(recording.read_bytes())

@@ -20,12 +20,17 @@ def verify(
     as_json: o.Json = False,
 ) -> None:
     """Look at all of a recording, replay it without its console, and compare every digest."""
-    from lockstep.errors import LockstepError
+    from lockstep.errors import LockstepError, UsageError
     from lockstep.session.symbols import read_symbols
     from lockstep.ui.cli.again import verify_recording
     from lockstep.ui.cli.locate import locate_divergence, stop
 
     try:
+        if locate and quick:
+            raise UsageError(
+                "--locate replays the recording, and --quick replays nothing",
+                remedy="give one of them",
+            )
         names = read_symbols(symbols)
         if locate:
             locate_divergence(recording, names, as_json=as_json)
