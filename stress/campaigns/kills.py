@@ -90,8 +90,7 @@ def _look(path: Path, way: str, console: bytes) -> _Killed:
     try:
         facts = info(path)
     except BadRecording as error:
-        expected = not console and _not_begun(path, error)
-        failure = "" if expected else error.message
+        failure = "" if not console and _not_begun(path, error) else error.message
         return _Killed(
             "besides: killed before the machine began, which is said", failure, begun=bool(failure)
         )
