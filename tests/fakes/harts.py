@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
+from lockstep.cpu.pagehash import PageHashes
+
 PAGE = 4096
 
 
@@ -28,6 +30,9 @@ class FakeRam:
 
     def dirty_pages(self) -> list[int]:
         return sorted(self._dirty)
+
+    def rehash(self, hashes: PageHashes) -> None:
+        hashes.rehash(self.view, self.dirty_pages())
 
     def clear_dirty(self) -> None:
         self._dirty.clear()

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
+from lockstep.cpu.hostmemory import host_address
 from lockstep.cpu.layout import CODE, MMIO_DONE, MMIO_FAULTED, MMIO_NONE, NEVER_HOT, PAGE
-from lockstep.cpu.memory import Follower, Ram, host_address
+from lockstep.cpu.memory import Follower, Ram
 from lockstep.cpu.schedule import ATTENTION, DONE, IDLE, MMIO, STOPPED, TICK_NS
 from lockstep.cpu.state import ClusterBlock, CpuState, HartState
 from lockstep.errors import InternalError, UsageError

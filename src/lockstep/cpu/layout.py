@@ -138,6 +138,13 @@ TABLE: Final = 2  # cached translations depend on it
 DIRTY: Final = 4  # written since the last digest
 WRITABLE: Final = 8  # some TLB may hold a write entry for it
 
+# What is kept of the hashes of all pages: their XOR at 0, and the sums of the lower half of each,
+# times its page's number (from 1) to the powers 0, 1, 2 and 3. Little-endian.
+PAGE_HASH: Final = 16
+FIRST_SUM: Final = 32
+SUM_BYTES: Final = 32
+PAGE_SUMS: Final = FIRST_SUM + 4 * SUM_BYTES
+
 MMIO_NONE: Final = 0
 MMIO_REQUESTED: Final = 1
 MMIO_DONE: Final = 2

@@ -6,12 +6,11 @@ cost the host nothing.
 
 from __future__ import annotations
 
-import ctypes
-import mmap
 from collections.abc import Iterator
 from itertools import compress
 from typing import Final, Protocol
 
+from lockstep.cpu.hostmemory import anonymous
 from lockstep.cpu.layout import (
     DECODED_PAGE_BYTES,
     DIRTY,
@@ -19,25 +18,12 @@ from lockstep.cpu.layout import (
     PAGE,
     WRITABLE,
 )
+from lockstep.cpu.pagehash import PageHashes
 from lockstep.errors import InternalError
-
-# asm-generic/mman-common.h; Python 3.13 is the first to name it.
-_MAP_NORESERVE: Final = 0x4000
 
 _IS_DIRTY: Final = bytes(1 if flags & DIRTY else 0 for flags in range(256))
 _FEW: Final = 50  # pages for each dirty one, so that a search is faster than a pass
 _CLEAN: Final = bytes(flags & ~(DIRTY | WRITABLE) for flags in range(256))
-
-
-def anonymous(size: int, *, reserve: bool = True) -> mmap.mmap:
-    """Zeroed memory. Without `reserve` it may exceed what the host has: little will be touched."""
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    return mmap.mmap(-1, size, flags=flags if reserve else flags | _MAP_NORESERVE)
-
-
-def host_address(memory: mmap.mmap) -> int:
-    """Where it is in this process, for native code. Keep `memory` alive meanwhile."""
-    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
 
 
 class Follower(Protocol):
@@ -48,6 +34,9 @@ class Follower(Protocol):
 
     def flush(self) -> None:
         """Forget every translation, so that the next store to a page is noticed."""
+
+    def rehash(self, ram: Ram, hashes: PageHashes) -> None:
+        """Bring the hashes of the dirty pages of `ram` up to date."""
 
 
 class Ram:
@@ -106,6 +95,13 @@ class Ram:
         while at >= 0:
             yield at
             at = marks.find(1, at + 1)
+
+    def rehash(self, hashes: PageHashes) -> None:
+        """Bring the hashes of dirty pages up to date."""
+        if self._follower is not None:
+            self._follower.rehash(self, hashes)
+        else:
+            hashes.rehash(self.view, self.dirty_pages())
 
     def clear_dirty(self) -> None:
         """Call every page clean."""

@@ -12,6 +12,7 @@ from lockstep.cpu import schedule
 from lockstep.cpu.access import in_ram, locate
 from lockstep.cpu.layout import CLUSTER_OFFSET, DIRTY, HART_OFFSET, PAGE, TABLE
 from lockstep.cpu.memory import Ram
+from lockstep.cpu.pagehash import PageHashes
 from lockstep.cpu.reference_hart import Leave, ReferenceCluster, ReferenceHart, Trap
 from lockstep.cpu.state import MASK, ClusterBlock
 from lockstep.isa.interrupts import interrupt_to_take
@@ -92,6 +93,10 @@ class ReferenceEngine:
     def flush(self) -> None:
         """Forget every cached translation."""
         self._cluster.flush()
+
+    def rehash(self, ram: Ram, hashes: PageHashes) -> None:
+        """Bring the hashes of dirty pages up to date."""
+        hashes.rehash(ram.view, ram.dirty_pages())
 
     def before_write(self, paddr: int, size: int) -> None:
         """The host is about to write main memory: page tables may change."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
+from lockstep.cpu.hostmemory import anonymous, host_address
 from lockstep.cpu.layout import (
     CLUSTER_BYTES,
     CLUSTER_OFFSET,
@@ -18,7 +19,6 @@ from lockstep.cpu.layout import (
     TLB_OFFSET,
     X_OFFSET,
 )
-from lockstep.cpu.memory import anonymous, host_address
 from lockstep.isa.state import RESET_VALUES
 
 C = TypeVar("C", bound=type[Any])

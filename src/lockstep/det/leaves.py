@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 import msgspec
 import xxhash
 
-from lockstep.det.syndrome import MAX_PLACE, corrected, errors, pack, spread
+from lockstep.det.syndrome import MAX_PLACE, corrected, errors, moments, pack
 
 _MASK: Final = (1 << 64) - 1
 _NONE: Final = 0x6E6F_6E65_6E6F_6E65  # what stands for None: "none", twice
@@ -63,7 +63,7 @@ class Fields:
 
     def syndrome(self) -> bytes:
         """The error-finding code of its leaves."""
-        return pack(sum(value * _spread(name) for name, value in self.values.items()))
+        return pack(moments((_place(name), value) for name, value in self.values.items()))
 
     def differences(self, expected: bytes) -> list[Difference]:
         """The leaves that differ from those with this syndrome; empty if it cannot be said."""
@@ -128,8 +128,3 @@ def _bytes(name: str, data: bytes) -> Iterator[tuple[str, int]]:
 @cache
 def _place(name: str) -> int:
     return xxhash.xxh3_64_intdigest(name.encode()) % MAX_PLACE + 1
-
-
-@cache
-def _spread(name: str) -> int:
-    return spread(_place(name))

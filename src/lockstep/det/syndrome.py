@@ -4,11 +4,9 @@ A part of the machine is taken apart into leaves, each with a place (a number of
 value of 64 bits. Its syndromes are the sums of value * place**k for k = 0 to 3, modulo a prime: the
 check symbols of a Reed-Solomon code. A recording keeps them. If up to two leaves differ later, the
 syndromes of now and then tell the places of both and what their values should have been, exactly.
-
-The four sums are kept as lanes of one big number, so that one multiplication serves all of them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 PRIME: Final = 2**64 + 13
@@ -16,40 +14,30 @@ PRIME: Final = 2**64 + 13
 
 MAX_PLACE: Final = 2**32 - 1
 
-_LANES: Final = 4
-_SPACING: Final = 192  # room for 2**32 products of a value and a place cubed
-_LANE: Final = 2**_SPACING - 1
+_SYMBOLS: Final = 4
 _SYMBOL_BITS: Final = 65
 
 
-def spread(place: int) -> int:
-    """The powers of a place, each in its lane. `place` is from 1 to MAX_PLACE."""
-    square = place * place
-    return 1 | place << _SPACING | square << 2 * _SPACING | square * place << 3 * _SPACING
-
-
-def spread_all(values: Iterable[tuple[int, int]]) -> int:
-    """The sum of value * spread(place) over (place, value), by Horner's rule: for many at once."""
+def moments(values: Iterable[tuple[int, int]]) -> list[int]:
+    """The sums of value * place**k for k = 0 to 3, over (place, value)."""
     plain = linear = square = cube = 0
     for place, value in values:
         plain += value
         linear += (once := value * place)
         square += (twice := once * place)
         cube += twice * place
-    return plain + (linear << _SPACING) + (square << 2 * _SPACING) + (cube << 3 * _SPACING)
+    return [plain, linear, square, cube]
 
 
-def pack(lanes: int) -> bytes:
-    """The syndromes of a sum of value * spread(place); as short as can be."""
-    packed = 0
-    for lane in range(_LANES):
-        packed |= (lanes >> lane * _SPACING & _LANE) % PRIME << lane * _SYMBOL_BITS
+def pack(sums: Sequence[int]) -> bytes:
+    """The syndromes, of four such sums; as short as can be."""
+    packed = sum(each % PRIME << k * _SYMBOL_BITS for k, each in enumerate(sums))
     return packed.to_bytes((packed.bit_length() + 7) // 8, "big")
 
 
 def syndrome(leaves: Mapping[int, int]) -> bytes:
-    """The syndromes of values by place."""
-    return pack(sum(value * spread(place) for place, value in leaves.items()))
+    """The syndromes of values by place, which is from 1 to MAX_PLACE."""
+    return pack(moments(leaves.items()))
 
 
 def errors(expected: bytes, actual: bytes, places: Iterable[int]) -> dict[int, int]:
@@ -89,4 +77,4 @@ def _two_errors(d: list[int], places: Iterable[int]) -> dict[int, int]:
 def _symbols(packed: bytes) -> list[int]:
     number = int.from_bytes(packed, "big")
     mask = (1 << _SYMBOL_BITS) - 1
-    return [number >> lane * _SYMBOL_BITS & mask for lane in range(_LANES)]
+    return [number >> k * _SYMBOL_BITS & mask for k in range(_SYMBOLS)]

@@ -213,8 +213,7 @@ class Machine:
 
     def pages(self) -> Mapping[int, int]:
         """A hash of every page of RAM that is not all zeros, by its number."""
-        self._ram_digest.update()
-        return self._ram_digest.pages
+        return self._ram_digest.pages()
 
     def save(self) -> MachineState:
         """Everything, sharing nothing that can change."""

@@ -6,8 +6,9 @@ import ctypes
 
 import pytest
 
+from lockstep.cpu.hostmemory import host_address
 from lockstep.cpu.layout import CODE, DIRTY, PAGE, TABLE, WRITABLE
-from lockstep.cpu.memory import Ram, host_address
+from lockstep.cpu.memory import Ram
 from lockstep.errors import InternalError
 
 BASE = 0x8000_0000

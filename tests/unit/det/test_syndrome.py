@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.det.syndrome import MAX_PLACE, corrected, errors, spread, spread_all, syndrome
+from lockstep.det.syndrome import MAX_PLACE, corrected, errors, moments, pack, syndrome
 
 values = st.integers(0, 2**64 - 1)
 states = st.dictionaries(st.integers(1, MAX_PLACE), values, min_size=2, max_size=40)
@@ -42,8 +42,7 @@ def test_it_takes_33_bytes_at_most(places: int) -> None:
 
 
 @given(states)
-def test_many_values_are_spread_as_each_is(state) -> None:
-    one_by_one = sum(value * spread(place) for place, value in state.items())
-    assert spread_all(state.items()) == one_by_one
-    changes = [(place, -value) for place, value in state.items()]
-    assert one_by_one + spread_all(changes) == 0
+def test_moments_are_what_they_are_called(state) -> None:
+    sums = [sum(value * place**k for place, value in state.items()) for k in range(4)]
+    assert moments(state.items()) == sums
+    assert syndrome(state) == pack(sums)

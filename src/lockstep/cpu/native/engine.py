@@ -6,10 +6,12 @@ import ctypes
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from lockstep.cpu.hostmemory import host_address
 from lockstep.cpu.memory import Ram
 from lockstep.cpu.native.objects import Aide, Interpreter, Notify, load
 from lockstep.cpu.native.regions.foundry import AtOnce
 from lockstep.cpu.native.regions.service import Foundry, Geometric, Regions, Thresholds
+from lockstep.cpu.pagehash import PageHashes
 from lockstep.cpu.state import ClusterBlock
 
 SLICE: Final = 20_000
@@ -40,6 +42,7 @@ class NativeEngine:
         self._run = self._export("lockstep_run", 0)
         self._flush = self._export("lockstep_flush", 0)
         self._before_write = self._export("lockstep_before_write", 2)
+        self._rehash = self._export("lockstep_rehash", 4)
 
     def _export(self, name: str, arguments: int) -> ctypes._CFunctionType:
         words = [ctypes.c_uint64] * arguments
@@ -64,6 +67,11 @@ class NativeEngine:
     def before_write(self, paddr: int, size: int) -> None:
         """The host is about to write main memory: drop what was decoded or cached from it."""
         self._before_write(self._cluster, paddr, size)
+
+    def rehash(self, ram: Ram, hashes: PageHashes) -> None:
+        """Bring the hashes of dirty pages up to date."""
+        sums, *where = map(host_address, (hashes.sums, hashes.hashes, ram.memory, ram.flags))
+        self._rehash(ctypes.c_void_p(sums), *where, hashes.pages)
 
 
 class RegionEngine(NativeEngine):

@@ -26,6 +26,7 @@ from lockstep.cpu.native.functions import (
 )
 from lockstep.cpu.native.heat import sample
 from lockstep.cpu.native.instruction import Instruction, handler_name
+from lockstep.cpu.native.pagehash import define_rehash
 from lockstep.cpu.native.tlb import before_host_write, forget_all, refresh_context
 from lockstep.cpu.native.vocabulary import Block, NativeCluster, NativeHart
 from lockstep.cpu.native.words import I8, I64, PTR, VOID, NativeWord
@@ -48,6 +49,7 @@ def build() -> ir.Module:
     _export(module, "lockstep_flush", forget_all, 0)
     _export(module, "lockstep_before_write", before_host_write, 2)
     _export(module, "lockstep_install_region", install_region, 3)
+    define_rehash(module.ir)
     _export_handlers(module)
     return module.ir
 

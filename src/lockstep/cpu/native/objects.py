@@ -29,7 +29,7 @@ from lockstep.cpu.native.target import host_cpu, host_features, new_target_machi
 KEPT: Final = 4  # objects of other versions that may stay
 EXPORTS: Final = (
     "lockstep_run", "lockstep_flush", "lockstep_before_write", "lockstep_install_region",
-    "lockstep_handlers", "lockstep_handler_names",
+    "lockstep_handlers", "lockstep_handler_names", "lockstep_rehash",
 )  # fmt: skip
 _DIGEST_BYTES: Final = 32
 _FLOORS: Final = ("cpu", "isa")
