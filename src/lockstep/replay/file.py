@@ -1,8 +1,9 @@
 """The file of a recording: an SQLite database. Knows tables and bytes; never what an event means.
 
 While it is written the database is in WAL mode: a commit is all or nothing, and others can read
-meanwhile. `synchronous=FULL` makes each commit survive the host's power going, too; that costs one
-fsync each, about a millisecond twice a second. Finishing makes it one plain file.
+meanwhile. SQLite itself syncs only what it moves out of the -wal file; that each commit there
+survives the host's power going, too, is up to the syncer, as its millisecond need not be the
+guest's.
 The page size is small because logs are: each table wastes half a page.
 """
 
@@ -26,6 +27,7 @@ from lockstep.replay.access import (
 from lockstep.replay.codec import checksum, compress, decompress, verify_checksum
 from lockstep.replay.format import VERSION
 from lockstep.replay.predecessor import Predecessor, check_replaceable
+from lockstep.replay.syncer import Syncer
 
 _PAGE_SIZE: Final = 1024
 _MAX_IMAGE: Final = 1 << 30
@@ -77,6 +79,7 @@ class RecordingFile:
         self.path = path
         self._db, self._clean_up = opened
         self._begun = begun
+        self._syncer = Syncer(beside(path, "-wal"))
 
     @classmethod
     def create(cls, path: Path) -> "RecordingFile":
@@ -126,6 +129,7 @@ class RecordingFile:
         """Let go of the file. What was committed stays."""
         with suppress(sqlite3.Error):  # a full disk: the -wal file stays, and is good
             self._db.close()
+        self._syncer.close()
         self._clean_up()
 
     def put_about(self, **items: msgspec.Struct) -> None:
@@ -139,7 +143,7 @@ class RecordingFile:
                 f"an image of {len(data)} bytes is too big to be packed into a recording",
                 remedy="Leave it outside: the recording then names it by its hash.",
             )
-        with self._writing():
+        with self._committing():
             self._db.execute(
                 "INSERT INTO images VALUES (?, ?, ?)", (sha256, len(data), compress(data, 3))
             )
@@ -154,7 +158,7 @@ class RecordingFile:
     ) -> None:
         """Commit all this at once; `anew`: chunks and texts instead of all there are."""
         facts = [(n, msgspec.json.encode(each).decode()) for n, each in (about or {}).items()]
-        with self._writing():
+        with self._committing():
             self._db.execute("BEGIN")
             if anew:
                 self._db.execute("DELETE FROM chunks")
@@ -179,7 +183,7 @@ class RecordingFile:
 
     def extend(self, row: ChunkRow, upto: int) -> None:
         """Nothing happened: let the last chunk, which is `row`, reach further."""
-        with self._writing():
+        with self._committing():
             self._db.execute(
                 "UPDATE chunks SET upto = ?, crc = ? WHERE id = (SELECT max(id) FROM chunks)",
                 (upto, checksum(row.data, row.first, upto)),
@@ -206,12 +210,17 @@ class RecordingFile:
         """
         if not self.path.exists():
             raise _cannot_go_on(self.path, FileNotFoundError("it was removed"))
-        if tidy and self.path.stat().st_size <= _MOST_TIDIED:
-            with suppress(sqlite3.Error):  # a full disk, or a reader: it is whole all the same
-                self._db.execute("VACUUM")
-        with suppress(sqlite3.OperationalError):  # a reader: the -wal file stays, and is complete
+        with self._writing():
+            self._syncer.wait()
+            if tidy and self.path.stat().st_size <= _MOST_TIDIED:
+                with suppress(sqlite3.Error):  # a full disk, or a reader: it is whole all the same
+                    self._db.execute("VACUUM")
             self._db.execute("PRAGMA busy_timeout=100")
-            self._db.execute("PRAGMA journal_mode=DELETE")
+            try:
+                self._db.execute("PRAGMA journal_mode=DELETE")
+            except sqlite3.OperationalError:  # a reader: the -wal file stays, and is complete
+                self._syncer.begin()
+                self._syncer.wait()
 
     def about(self, name: str, kind: type[Any]) -> Any:
         """The struct in the table called so, or None."""
@@ -266,18 +275,18 @@ class RecordingFile:
             raise damaged(self.path, found.splitlines()[-1])
 
     def _lay_out(self) -> None:
-        for pragma in (
-            f"page_size={_PAGE_SIZE}",
-            f"application_id={APPLICATION_ID}",
-            f"user_version={VERSION}",
-            "journal_mode=WAL",
-            "synchronous=FULL",
+        for statement in (
+            f"PRAGMA page_size={_PAGE_SIZE}",
+            "PRAGMA journal_mode=MEMORY",  # a file that is not whole yet is worth nothing anyway
+            "BEGIN",
+            f"PRAGMA application_id={APPLICATION_ID}",
+            f"PRAGMA user_version={VERSION}",
+            *_SCHEMA.values(),
+            "COMMIT",
+            "PRAGMA journal_mode=WAL",
+            "PRAGMA synchronous=NORMAL",
         ):
-            self._db.execute(f"PRAGMA {pragma}")
-        self._db.execute("BEGIN")
-        for statement in _SCHEMA.values():
             self._db.execute(statement)
-        self._db.execute("COMMIT")
 
     def _rows(self, query: str, kind: type[Any], *parameters: str) -> Iterator[Any]:
         """Typed rows by id, one at a time: what comes before damage is read."""
@@ -331,10 +340,17 @@ class RecordingFile:
             raise damaged(self.path, "a part of it would take all memory") from error
 
     @contextmanager
+    def _committing(self) -> Iterator[None]:
+        with self._writing():
+            self._syncer.wait()
+            yield
+            self._syncer.begin()
+
+    @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             if self._db.in_transaction:
                 with suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")

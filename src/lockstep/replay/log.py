@@ -386,5 +386,6 @@ def _not_begun(path: Path) -> BadRecording:
     kept = "".join(f" What it was to replace is {each}." for each in left_behind(path))
     return BadRecording(
         f"{path} is empty: its recording was killed as it began, or is only just beginning",
-        remedy=f"Record again, or wait a moment.{kept}",
+        remedy="Record again, or wait a moment. Was it copied? A killed recording needs its -wal "
+        f"file, too.{kept}",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -18,7 +19,7 @@ from fakes.toys import ScriptedWorld, ToyMachine
 from lockstep.det.instant import Icount
 from lockstep.det.locks import Locks
 from lockstep.det.world import Arrival
-from lockstep.errors import BadRecording, LockstepError, UsageError
+from lockstep.errors import BadRecording, HostFailure, LockstepError, UsageError
 from lockstep.replay.file import RecordingFile
 from lockstep.replay.format import Image, Manifest, Warp
 from lockstep.replay.log import LogReader, LogWriter
@@ -222,12 +223,74 @@ def test_kill_9_loses_only_what_was_not_committed(tmp_path: Path) -> None:
     assert b"".join(reader.transcript("serial0")) == b"x" * 49
 
 
-def test_every_commit_waits_for_the_disk(tmp_path: Path) -> None:
-    """The host's power may go at any time. 2 is FULL, see docs/recording-format.md."""
-    log = LogWriter(tmp_path / "r", MANIFEST)
-    for statement, value in (("synchronous", 2), ("journal_mode", "wal")):
+class Disk:
+    """What was asked to be on it, in order; it fails as soon as it is `full`."""
+
+    def __init__(self) -> None:
+        self.synced: list[str] = []
+        self.full = False
+
+    def sync(self, file: int) -> None:
+        self.synced.append(os.readlink(f"/proc/self/fd/{file}"))
+        if self.full:
+            raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    disk = Disk()
+    monkeypatch.setattr("os.fdatasync", disk.sync)
+    return disk
+
+
+def test_every_commit_is_on_the_disk_before_the_next(tmp_path: Path, disk: Disk) -> None:
+    """The host's power may go at any time. SQLite syncs only what leaves the -wal file."""
+    path = tmp_path / "r"
+    log = LogWriter(path, MANIFEST)
+    for statement, value in (("synchronous", 1), ("journal_mode", "wal")):
         assert log._file._db.execute(f"PRAGMA {statement}").fetchone() == (value,)
+    for commit in range(1, 4):
+        log.append(Icount(commit), Warp(1))
+        log.flush(Icount(commit))
+        assert len(disk.synced) >= commit  # the manifest's, and those of the commits before
     log.close()
+    assert disk.synced == [f"{path}-wal"] * 4
+
+
+def test_a_disk_that_fails_ends_the_recording_at_the_next_commit(
+    tmp_path: Path, disk: Disk
+) -> None:
+    """What was committed before replays."""
+    log = LogWriter(tmp_path / "r", MANIFEST)
+    log.flush(Icount(1))
+    log._file._syncer.wait()
+    disk.full = True
+    log.append(Icount(2), Warp(1))
+    log.flush(Icount(2))
+    log.append(Icount(3), Warp(1))
+    with pytest.raises(HostFailure, match="Input/output error") as caught:
+        log.flush(Icount(3))
+    assert "lockstep info" in caught.value.remedy
+    log.close()
+    assert LogReader(tmp_path / "r").end() == 2
+
+
+@pytest.mark.parametrize("last", ["merged", "read"])
+def test_the_end_is_on_the_disk(tmp_path: Path, disk: Disk, last: str) -> None:
+    """Also if somebody reads it just then, so that the -wal file stays."""
+    path = tmp_path / "r"
+    log = LogWriter(path, MANIFEST)
+    log.flush(Icount(1))
+    reader = sqlite3.connect(path)
+    if last == "read":
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM manifest").fetchall()
+    before = len(disk.synced)
+    log.finish(Icount(2), 1.0, "quit")
+    assert (tmp_path / "r-wal").exists() == (last == "read")
+    assert len(disk.synced) - before >= (2 if last == "read" else 1)
+    reader.close()
+    assert LogReader(path).complete
 
 
 def test_a_new_recording_replaces_an_old_one(recording: Path) -> None:
@@ -352,11 +415,11 @@ def test_a_recording_can_be_finished_while_it_is_read(tmp_path: Path) -> None:
 
 
 def test_the_main_file_of_a_killed_recording_alone_is_not_enough(tmp_path: Path) -> None:
-    """A copy without its -wal file: the error says what is missing."""
+    """A copy without its -wal file: the remedy says what is missing."""
     path = tmp_path / "killed.lockstep"
     log = LogWriter(path, MANIFEST)
     (tmp_path / "copy").write_bytes(path.read_bytes())
-    with pytest.raises(BadRecording, match="damaged") as caught:
+    with pytest.raises(BadRecording, match="is empty") as caught:
         LogReader(tmp_path / "copy")
     assert "-wal" in caught.value.remedy
     log.close()

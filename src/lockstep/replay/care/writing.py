@@ -11,6 +11,7 @@ from lockstep.replay.access import SIDE_FILES, beside
 from lockstep.replay.file import Range, RecordingFile, Text
 from lockstep.replay.format import Ending, Manifest
 from lockstep.replay.predecessor import check_replaceable
+from lockstep.replay.syncer import sync_directory
 
 
 def write_recording(
@@ -48,8 +49,4 @@ def _put_in_place(part: Path, target: Path) -> None:
     for suffix in SIDE_FILES:  # SQLite would take an old -wal file for a part of the new recording
         beside(target, suffix).unlink(missing_ok=True)
     os.replace(part, target)
-    directory = os.open(target.absolute().parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)  # the new name, too, survives the host's power going
-    finally:
-        os.close(directory)
+    sync_directory(target)
