@@ -211,7 +211,6 @@ class RecordingFile:
         if not self.path.exists():
             raise _cannot_go_on(self.path, FileNotFoundError("it was removed"))
         with self._writing():
-            self._syncer.wait()
             if tidy and self.path.stat().st_size <= _MOST_TIDIED:
                 with suppress(sqlite3.Error):  # a full disk, or a reader: it is whole all the same
                     self._db.execute("VACUUM")
@@ -220,7 +219,7 @@ class RecordingFile:
                 self._db.execute("PRAGMA journal_mode=DELETE")
             except sqlite3.OperationalError:  # a reader: the -wal file stays, and is complete
                 self._syncer.begin()
-                self._syncer.wait()
+            self._syncer.wait()
 
     def about(self, name: str, kind: type[Any]) -> Any:
         """The struct in the table called so, or None."""

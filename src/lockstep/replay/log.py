@@ -34,6 +34,38 @@ _RESERVE: Final = 64 << 10
 LEAST_LIMIT: Final = 4 * _RESERVE
 
 
+class Output:
+    """What leaves through a port: its bytes since the last commit, the first of which is number
+    `start`. Those of the instruction at `latest` begin at `mark`."""
+
+    __slots__ = ("_weigh", "content", "latest", "mark", "start")
+
+    def __init__(self, weigh: Callable[[int], None]) -> None:
+        self._weigh = weigh
+        self.content = bytearray()
+        self.start = self.mark = 0
+        self.latest = START
+
+    def emit(self, data: bytes, at: Icount = START) -> None:
+        """Keep it, so that replay can check every byte. A console comes byte by byte."""
+        if at != self.latest:
+            self.latest = at
+            self.mark = len(self.content)
+        self.content += data
+        self._weigh(len(data))
+
+    def committed(self) -> None:
+        """Begin anew after it."""
+        self.start += len(self.content)
+        self.content.clear()
+        self.mark = 0
+
+    def cut(self, now: Icount) -> None:
+        """Drop what the instruction at `now` has sent."""
+        if self.latest >= now:
+            del self.content[self.mark :]
+
+
 class LogWriter:
     """Writes a recording. States: open; then finished (complete), or closed (incomplete, readable).
 
@@ -60,14 +92,10 @@ class LogWriter:
         self._file = RecordingFile.create(path)
         self._pending: list[Logged] = []
         self._chain = Chain()
-        self._texts: dict[str, bytearray] = {}
-        self._starts: dict[str, int] = {}
+        self._outputs: dict[str, Output] = {}
         self._upto = START
         self._last: ChunkRow | None = None
         self._count = 0
-        # Where the output of the latest instruction begins.
-        self._latest = START
-        self._marks: dict[str, int] = {}
         self._weight = 0
         self._heavy = MERGED_BYTES
         self._call: Callable[[], None] = lambda: None
@@ -98,22 +126,16 @@ class LogWriter:
         self._chain.add(self._pending[-1])
         self._weigh(_EVENT_BYTES + len(getattr(event, "data", b"")))
 
-    def emit(self, port: str, data: bytes, at: Icount = START) -> None:
-        """Keep output, so that replay can check every byte of it. A console comes byte by byte."""
-        text = self._texts.get(port)
-        if text is None:
-            text = self._texts[port] = bytearray()
-        if at != self._latest:
-            self._latest = at
-            self._marks = {port: len(text)}
-        elif port not in self._marks:
-            self._marks[port] = len(text)
-        text += data
-        self._weigh(len(data))
+    def output(self, port: str) -> Output:
+        """Where to put what leaves through `port`."""
+        if port not in self._outputs:
+            self._outputs[port] = Output(self._weigh)
+        return self._outputs[port]
 
     def outputs(self) -> dict[str, int]:
         """How many bytes have left through each port."""
-        return {port: self._starts.get(port, 0) + len(text) for port, text in self._texts.items()}
+        sent = {port: each.start + len(each.content) for port, each in self._outputs.items()}
+        return {port: count for port, count in sent.items() if count}
 
     def tick(self, now: Icount, host_ns: int) -> bool:
         """Commit if it is time to. Call it often; `host_ns` is any monotonic clock.
@@ -130,7 +152,8 @@ class LogWriter:
 
     def flush(self, now: Icount) -> None:
         """Commit everything up to `now`: replay will be able to get that far."""
-        if not self._pending and not any(self._texts.values()) and self._last is not None:
+        spoken = any(each.content for each in self._outputs.values())
+        if not self._pending and not spoken and self._last is not None:
             if now > self._upto:
                 self._extend(now)
             return
@@ -139,10 +162,8 @@ class LogWriter:
         self._count += len(ranges)
         first, upto, data = ranges[-1]
         self._last = ChunkRow(first, upto, checksum(data, first, upto), data)
-        self._starts = self.outputs()
-        for text in self._texts.values():
-            text.clear()
-        self._marks.clear()
+        for each in self._outputs.values():
+            each.committed()
         self._pending.clear()
         self._upto = now
         self._weight = 0
@@ -154,9 +175,8 @@ class LogWriter:
         """
         while self._pending and self._pending[-1].at >= now:
             self._pending.pop()
-        if self._latest >= now:
-            for port, length in self._marks.items():
-                del self._texts[port][length:]
+        for each in self._outputs.values():
+            each.cut(now)
         try:
             if self._last is not None:
                 self.flush(now)
@@ -212,10 +232,10 @@ class LogWriter:
         yield first, now, encode_chunk(first, rest, self.outputs())
 
     def _pieces(self) -> Iterator[Text]:
-        for port, text in self._texts.items():
-            start = self._starts.get(port, 0)
-            for at in range(0, len(text), MERGED_BYTES):
-                yield port, start + at, compress(bytes(text[at : at + MERGED_BYTES]))
+        for port, output in self._outputs.items():
+            content = bytes(output.content)
+            for at in range(0, len(content), MERGED_BYTES):
+                yield port, output.start + at, compress(content[at : at + MERGED_BYTES])
 
     def _extend(self, now: Icount) -> None:
         assert self._last is not None, "there is a chunk"

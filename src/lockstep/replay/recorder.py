@@ -11,7 +11,7 @@ from lockstep.det.locks import ReplayMutex
 from lockstep.det.state import Digests
 from lockstep.det.world import Arrival, Outlet, World
 from lockstep.replay.format import LOCATOR_BYTES, Checkpoint, answer_event, arrival_event
-from lockstep.replay.log import LogWriter
+from lockstep.replay.log import LogWriter, Output
 
 V = TypeVar("V")
 
@@ -39,7 +39,8 @@ class Recorder:
     def outlet(self, port: str) -> Outlet:
         """The live outlet, overheard."""
         if port not in self._outlets:
-            self._outlets[port] = _RecordingOutlet(self, port, self._live.outlet(port))
+            live, output = self._live.outlet(port), self._log.output(port)
+            self._outlets[port] = _RecordingOutlet(self, port, live, output)
         return self._outlets[port]
 
     def horizon(self, now: Icount) -> Icount:
@@ -73,10 +74,10 @@ class Recorder:
         self._mutex.require_held("logging an answer")
         self._log.append(self._now(), answer_event(port, question, data))
 
-    def emitted(self, port: str, data: bytes) -> None:
-        """Keep output."""
+    def emitting(self) -> Icount:
+        """The instant at which output leaves, if now is the time for it."""
         self._mutex.require_held("logging output")
-        self._log.emit(port, data, self._now())
+        return self._now()
 
     def _describe(self, kind: str, digests: Digests) -> Checkpoint:
         parts = {name: value[:LOCATOR_BYTES] for name, value in digests.parts()}
@@ -95,8 +96,9 @@ class Recorder:
 
 
 class _RecordingOutlet:
-    def __init__(self, recorder: Recorder, port: str, live: Outlet) -> None:
+    def __init__(self, recorder: Recorder, port: str, live: Outlet, output: Output) -> None:
         self._recorder = recorder
+        self._output = output
         self._port = port
         self._live = live
 
@@ -106,7 +108,7 @@ class _RecordingOutlet:
         return data
 
     def emit(self, data: bytes) -> None:
-        self._recorder.emitted(self._port, data)
+        self._output.emit(data, self._recorder.emitting())
         self._live.emit(data)
 
 

@@ -20,7 +20,7 @@ def recording(tmp_path: Path) -> Path:
     path = tmp_path / "short.lockstep"
     log = LogWriter(path, Manifest({}, 0))
     log.append(START, Warp(1))
-    log.emit("serial0", b"the end\n")
+    log.output("serial0").emit(b"the end\n")
     log.finish(Icount(10), 1.0, "poweroff")
     return path
 

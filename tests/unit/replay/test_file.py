@@ -103,7 +103,7 @@ def test_finishing_merges_the_small_commits_of_a_recording(tmp_path: Path) -> No
         log = LogWriter(path, MANIFEST, {KERNEL_HASH: KERNEL})
         for at in range(1, 300):
             log.append(Icount(at), Warp(at))
-            log.emit("serial0", b"line %d\n" % at)
+            log.output("serial0").emit(b"line %d\n" % at)
             log.flush(Icount(at))
         if finishing:
             log.finish(Icount(300), 1.0, "quit")
@@ -191,7 +191,7 @@ def test_progress_is_committed_even_if_nothing_happens(tmp_path: Path) -> None:
 def test_tick_commits_a_heavy_log_at_once(tmp_path: Path) -> None:
     log = LogWriter(tmp_path / "heavy.lockstep", MANIFEST)
     log.tick(Icount(0), 0)
-    log.emit("serial0", bytes(2 << 20))
+    log.output("serial0").emit(bytes(2 << 20))
     log.tick(Icount(1), 1)
     assert LogReader(tmp_path / "heavy.lockstep").end() == 1
     log.close()
@@ -205,7 +205,7 @@ from lockstep.replay.log import LogWriter
 log = LogWriter(Path(sys.argv[1]), Manifest({}, 0))
 for at in range(1, 50):
     log.append(at, Warp(at))
-    log.emit("serial0", b"x")
+    log.output("serial0").emit(b"x")
     log.flush(at)
 log.append(50, Warp(50))
 os.kill(os.getpid(), signal.SIGKILL)
