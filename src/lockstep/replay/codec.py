@@ -23,7 +23,7 @@ MAX_DECODED: Final = 64 << 20
 MAX_EVENTS: Final = 1 << 18
 """No chunk holds more: small events unpack to much more than they take in the file."""
 
-_LEVEL: Final = 12
+_LEVEL: Final = 6
 _DAMAGED: Final = "Copy the file again from where it was recorded: damage cannot be replayed."
 
 
