@@ -13,7 +13,7 @@ from typing import Final
 
 from stress.damage import trial
 from stress.damage.samples import make_samples
-from stress.dice import first_seed
+from stress.dice import first_seed, row
 from stress.result import Result
 
 CLAIM: Final = (
@@ -50,4 +50,5 @@ def run(count: int) -> Result:
                 continue
             counts += verdict.counts
             failures += verdict.failures
-    return Result(count, failures, [(name, f"{n:,}") for name, n in sorted(counts.items())])
+    rows = [(name, f"{n:,}") for name, n in sorted(counts.items())]
+    return Result(count, failures, [*rows, row(first)])

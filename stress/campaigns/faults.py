@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from lockstep.session import api
-from stress.dice import first_seed
+from stress.dice import first_seed, row
 from stress.faults.trial import KINDS, Kind, Subject, Told, attempt
 from stress.result import Result
 
@@ -58,7 +58,7 @@ def run(count: int) -> Result:
     with tempfile.TemporaryDirectory() as directory:
         tried = list(_inject(_record(Path(directory)), count, seeds))
     result = _result(count, tried)
-    result.rows.append(("repeated by", f"LOCKSTEP_SEED={first}"))
+    result.rows.append(row(first))
     return result
 
 

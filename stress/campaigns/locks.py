@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from stress.dice import first_seed
+from stress.dice import first_seed, row
 from stress.result import Result
 from stress.schedules.scenario import STAGE, STREET, Schedule, play
 from stress.schedules.street import SPEED
@@ -43,7 +43,8 @@ def run(count: int) -> Result:
     for each in played:
         if each.failure is not None:
             print(f"seed {each.seed}: {each.failure}", file=sys.stderr)
-    return Result(count, [wrong for each in played if (wrong := _wrong(each))], _rows(played))
+    failures = [wrong for each in played if (wrong := _wrong(each))]
+    return Result(count, failures, [*_rows(played), row(first)])
 
 
 def place_of(seed: int) -> str:

@@ -25,7 +25,7 @@ from lockstep.session.build import live, replayed
 from lockstep.session.config import MachineConfig
 from lockstep.session.console import Console
 from lockstep.session.loop import Session
-from stress.dice import first_seed
+from stress.dice import first_seed, row
 from stress.result import Result
 
 CLAIM: Final = "A replay comes out the same whatever else the host does: load, nice, stop requests"
@@ -85,7 +85,7 @@ def run(count: int) -> Result:
         digests = sum(each["kind"] == "checkpoint" for each in api.events(recording))
         with _load(), ProcessPoolExecutor(os.cpu_count(), mp_context=spawn) as pool:
             done = list(pool.map(_replay, [recording] * count, seeds, chunksize=5))
-    return Result(count, list(_failures(done)), _rows(done, digests))
+    return Result(count, list(_failures(seeds, done)), [*_rows(done, digests), row(first)])
 
 
 def _record(recording: Path) -> None:
@@ -148,9 +148,9 @@ def _replay(recording: Path, seed: int) -> _Replayed:
     return _Replayed(f"{outcome.instructions} {total}", None, stopper.stops, seconds)
 
 
-def _failures(done: Sequence[_Replayed]) -> Iterator[str]:
+def _failures(seeds: Sequence[int], done: Sequence[_Replayed]) -> Iterator[str]:
     expected = next((each.end for each in done if each.failure is None), "")
-    for seed, each in enumerate(done):
+    for seed, each in zip(seeds, done, strict=True):
         if each.failure is not None:
             yield each.failure
         elif each.end != expected:

@@ -6,6 +6,9 @@ that its writer may go on, and finish, as if nobody looked. One that was killed 
 SQLite would have to repair it in place, and its directory may be read-only, or full.
 """
 
+import fcntl
+import glob
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -19,6 +22,8 @@ from lockstep.errors import BadRecording, HostFailure, UsageError
 APPLICATION_ID: Final = 0x6C6B7374  # "lkst", shown by file(1)
 NOT_ONE: Final = "Name a file that `lockstep record` has written."
 SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+OLD: Final = ".old"
+"""Of a directory beside a recording, with what it was to replace."""
 
 _HEADER_BYTES: Final = 100  # https://sqlite.org/fileformat.html#the_database_header
 _WAL: Final = 2
@@ -71,7 +76,9 @@ def read_header(path: Path) -> bytes:
     """The first bytes, so that a file of another sort is never opened as a database."""
     if not path.is_file():
         what = "is a directory" if path.is_dir() else "does not exist"
-        raise UsageError(f"there is no recording {path}: it {what}", remedy=NOT_ONE)
+        raise UsageError(
+            f"there is no recording {path}: it {what}", remedy=NOT_ONE + left_behind(path)
+        )
     try:
         with path.open("rb") as file:
             header = file.read(_HEADER_BYTES)
@@ -80,7 +87,8 @@ def read_header(path: Path) -> bytes:
             f"cannot read {path}: {error.strerror}", remedy="Check the path and its permissions."
         ) from error
     if not is_ours(header):
-        raise BadRecording(f"{path} is not a lockstep recording", remedy=NOT_ONE)
+        kept = "" if header else left_behind(path)
+        raise BadRecording(f"{path} is not a lockstep recording", remedy=NOT_ONE + kept)
     return header
 
 
@@ -102,8 +110,36 @@ def may_replace(path: Path) -> bool:
     return not header or is_ours(header)
 
 
+def left_behind(path: Path) -> str:
+    """Where that is which a recording was to replace that was killed as it began; for a remedy."""
+    aside = path.parent.glob(f"{glob.escape(path.name)}.*{OLD}")
+    kept = sorted(each / path.name for each in aside if (each / path.name).is_file())
+    return "".join(f" What it was to replace is {each}." for each in kept)
+
+
+def claim(path: Path) -> int:
+    """A descriptor that shows all others, as long as it is open, that a recording is being written.
+
+    SQLite's own locks are not enough: POSIX has a process lose them when it closes the file, though
+    it was opened a second time, and only to be read. Close it later than the database.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    except OSError:  # a file system without such locks: SQLite's have to do
+        pass
+    return descriptor
+
+
 def in_use(path: Path) -> bool:
     """Whether somebody has a recording open that is not finished."""
+    try:
+        os.close(claim(path))
+    except BlockingIOError:
+        return True
     try:
         with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
             # In this mode SQLite wants the file for itself before it looks into it.

@@ -7,8 +7,9 @@ guest's.
 The page size is small because logs are: each table wastes half a page.
 """
 
+import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -21,8 +22,10 @@ from lockstep.replay.access import (
     NOT_ONE,
     Opened,
     beside,
+    claim,
     connect_to_read,
     connect_to_rescue,
+    left_behind,
 )
 from lockstep.replay.codec import checksum, compress, decompress, verify_checksum
 from lockstep.replay.format import VERSION
@@ -73,12 +76,11 @@ class TextRow(msgspec.Struct, frozen=True):
 class RecordingFile:
     """An open recording. States: open for writing or for reading, then closed."""
 
-    def __init__(
-        self, path: Path, opened: Opened, begun: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, path: Path, opened: Opened, predecessor: Predecessor | None = None) -> None:
         self.path = path
         self._db, self._clean_up = opened
-        self._begun = begun
+        self._predecessor = predecessor
+        self._claim: int | None = None
         self._syncer = Syncer(beside(path, "-wal"))
 
     @classmethod
@@ -99,12 +101,19 @@ class RecordingFile:
         except sqlite3.Error as error:
             predecessor.bring_back()
             raise _cannot_begin(path, error) from error
-        file = cls(path, (connection, predecessor.bring_back), predecessor.forget)
+        except BaseException:  # Ctrl-C
+            predecessor.bring_back()
+            raise
+        file = cls(path, (connection, predecessor.bring_back), predecessor)
         try:
             file._lay_out()
-        except sqlite3.Error as error:
+            file._claim = claim(path)
+        except (OSError, sqlite3.Error) as error:
             file.close()
             raise _cannot_begin(path, error) from error
+        except BaseException:
+            file.close()
+            raise
         return file
 
     @classmethod
@@ -130,6 +139,9 @@ class RecordingFile:
         with suppress(sqlite3.Error):  # a full disk: the -wal file stays, and is good
             self._db.close()
         self._syncer.close()
+        if self._claim is not None:
+            os.close(self._claim)
+            self._claim = None
         self._clean_up()
 
     def put_about(self, **items: msgspec.Struct) -> None:
@@ -178,8 +190,8 @@ class RecordingFile:
                 row = (checksum(json.encode()), json)
                 self._db.execute(f"INSERT INTO {name} VALUES (?, ?)", row)
             self._db.execute("COMMIT")
-        if chunks:
-            self._begun()
+        if chunks and self._predecessor is not None:
+            self._succeed(self._predecessor)
 
     def extend(self, row: ChunkRow, upto: int) -> None:
         """Nothing happened: let the last chunk, which is `row`, reach further."""
@@ -203,8 +215,14 @@ class RecordingFile:
         with self._writing():
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    def finish(self, *, tidy: bool = True) -> None:
-        """Turn the database into one plain file, unless somebody is reading it just now.
+    def sync(self) -> None:
+        """Wait until what was committed is on the disk."""
+        with self._writing():
+            self._syncer.wait()
+
+    def finish(self, *, tidy: bool = True) -> bool:
+        """Turn the database into one plain file, unless somebody is reading it just now, or the
+        disk is full. It is complete all the same, with its -wal file; False then.
 
         `tidy`: with everything in its place and nothing in between, for which it is written anew.
         """
@@ -217,9 +235,12 @@ class RecordingFile:
             self._db.execute("PRAGMA busy_timeout=100")
             try:
                 self._db.execute("PRAGMA journal_mode=DELETE")
-            except sqlite3.OperationalError:  # a reader: the -wal file stays, and is complete
+                plain = True
+            except sqlite3.OperationalError:
                 self._syncer.begin()
+                plain = False
             self._syncer.wait()
+        return plain
 
     def about(self, name: str, kind: type[Any]) -> Any:
         """The struct in the table called so, or None."""
@@ -273,6 +294,11 @@ class RecordingFile:
         if found != "ok":
             raise damaged(self.path, found.splitlines()[-1])
 
+    def _succeed(self, predecessor: Predecessor) -> None:
+        if predecessor.waits:
+            self.sync()
+        predecessor.forget()
+
     def _lay_out(self) -> None:
         for statement in (
             f"PRAGMA page_size={_PAGE_SIZE}",
@@ -323,7 +349,7 @@ class RecordingFile:
                 )
             schema = self._db.execute("SELECT type, name, sql FROM sqlite_schema").fetchall()
             if not schema or version < 1:
-                raise damaged(self.path, "it is empty")
+                raise not_begun(self.path)
             # A table that is not known is one that may be skipped; nothing else is let in.
             tables = {name: sql for type, name, sql in schema if type == "table"}
             if len(tables) != len(schema) or _SCHEMA.items() - tables.items():
@@ -363,6 +389,15 @@ def damaged(path: Path, error: object) -> BadRecording:
         f"{path} is damaged: {what if len(what) < 200 else what[:200] + '...'}",
         remedy="Copy it again from where it was recorded; one that was killed, together with its "
         "-wal file. `lockstep recover` saves what comes before the damage.",
+    )
+
+
+def not_begun(path: Path) -> BadRecording:
+    """The error for a file that was killed too early, or is to become a recording."""
+    return BadRecording(
+        f"{path} is empty: its recording was killed as it began, or is only just beginning",
+        remedy="Record again, or wait a moment. Was it copied? A killed recording needs its -wal "
+        f"file, too.{left_behind(path)}",
     )
 
 

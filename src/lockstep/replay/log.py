@@ -20,10 +20,9 @@ from lockstep.replay.codec import (
     decompress,
     encode_chunk,
 )
-from lockstep.replay.file import ChunkRow, Range, RecordingFile, Text, TextRow, damaged
+from lockstep.replay.file import ChunkRow, Range, RecordingFile, Text, TextRow, damaged, not_begun
 from lockstep.replay.format import REVISION, AnyEvent, Checkpoint, Ending, Logged, Manifest
 from lockstep.replay.merge import MERGED_BYTES, merge_chunks, merge_texts
-from lockstep.replay.predecessor import left_behind
 
 _FLUSH_NS: Final = 300_000_000
 """Commit no oftener, in host time. `tick` is called so often that `kill -9` loses less than a
@@ -180,6 +179,7 @@ class LogWriter:
         try:
             if self._last is not None:
                 self.flush(now)
+                self._file.sync()
         finally:
             self.close()
 
@@ -290,7 +290,7 @@ class LogReader:
             self.manifest = self._read_manifest()
             self.ending = self._read_ending(rescue=rescue)
             if self.ending is None and next(self._file.chunks(), None) is None:
-                raise _not_begun(path)
+                raise not_begun(path)
         except BaseException:
             self._file.close()
             raise
@@ -379,7 +379,7 @@ class LogReader:
     def _read_manifest(self) -> Manifest:
         manifest: Manifest | None = self._file.about("manifest", Manifest)
         if manifest is None:
-            raise _not_begun(self.path)
+            raise not_begun(self.path)
         return manifest
 
     def _read_ending(self, *, rescue: bool) -> Ending | None:
@@ -400,12 +400,3 @@ def read_chunks(file: RecordingFile) -> Iterator[tuple[ChunkRow, Chunk]]:
         if chunk.logged and chunk.logged[-1].at > row.upto:
             raise damaged(file.path, "an event is outside of its chunk")
         yield row, chunk
-
-
-def _not_begun(path: Path) -> BadRecording:
-    kept = "".join(f" What it was to replace is {each}." for each in left_behind(path))
-    return BadRecording(
-        f"{path} is empty: its recording was killed as it began, or is only just beginning",
-        remedy="Record again, or wait a moment. Was it copied? A killed recording needs its -wal "
-        f"file, too.{kept}",
-    )

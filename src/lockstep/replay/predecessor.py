@@ -5,7 +5,6 @@ that it is a whole recording there. Only a process that is killed as it begins l
 behind.
 """
 
-import glob
 import os
 import shutil
 import tempfile
@@ -13,11 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from lockstep.errors import UsageError
-from lockstep.replay.access import SIDE_FILES, beside, in_use, may_replace
+from lockstep.errors import HostFailure, UsageError
+from lockstep.replay.access import OLD, SIDE_FILES, beside, in_use, may_replace
 
 _ALL: Final = (*SIDE_FILES, "")
-_SUFFIX: Final = ".old"
 
 
 class Predecessor:
@@ -28,13 +26,18 @@ class Predecessor:
         self._aside: Path | None = None
         self._settled = False
         if any(os.path.lexists(beside(path, suffix)) for suffix in _ALL):
-            self._aside = Path(tempfile.mkdtemp(_SUFFIX, f"{path.name}.", path.absolute().parent))
+            self._aside = Path(tempfile.mkdtemp(OLD, f"{path.name}.", path.absolute().parent))
             try:
                 _move(path, self._aside / path.name)
             except BaseException:
                 _move(self._aside / path.name, path)
                 self._aside.rmdir()
                 raise
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is one, and it may still come back."""
+        return self._aside is not None and not self._settled
 
     def forget(self) -> None:
         """The new recording is good: the old one goes."""
@@ -48,12 +51,17 @@ class Predecessor:
         if self._settled:
             return
         self._settled = True
-        for suffix in _ALL:
-            beside(self._path, suffix).unlink(missing_ok=True)
-        if self._aside is not None:
-            _move(self._aside / self._path.name, self._path)
-            with suppress(OSError):
+        try:
+            for suffix in _ALL:
+                beside(self._path, suffix).unlink(missing_ok=True)
+            if self._aside is not None:
+                _move(self._aside / self._path.name, self._path)
                 self._aside.rmdir()
+        except OSError as error:
+            kept = "" if self._aside is None else f"What it was to replace is in {self._aside}."
+            raise HostFailure(
+                f"{self._path} was not begun, and cannot be removed: {error}", remedy=kept
+            ) from error
 
 
 def check_replaceable(path: Path) -> None:
@@ -63,21 +71,18 @@ def check_replaceable(path: Path) -> None:
     """
     if not path.exists():
         return
-    if not may_replace(path):
-        problem = "exists and is not a recording"
-    elif in_use(path):
-        problem = "is being recorded or read just now"
-    else:
-        return
+    try:
+        if not may_replace(path):
+            problem = "exists and is not a recording"
+        elif in_use(path):
+            problem = "is being recorded or read just now"
+        else:
+            return
+    except OSError as error:
+        problem = f"cannot be looked into ({error.strerror})"
     raise UsageError(
         f"{path} {problem}, so it is not overwritten", remedy="Choose another name with -o."
     )
-
-
-def left_behind(path: Path) -> list[Path]:
-    """Where the predecessors of `path` are, whose successors were killed as they began."""
-    aside = path.parent.glob(f"{glob.escape(path.name)}.*{_SUFFIX}")
-    return sorted(each / path.name for each in aside if (each / path.name).is_file())
 
 
 def _move(source: Path, target: Path) -> None:

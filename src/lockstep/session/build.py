@@ -253,10 +253,14 @@ def _ram(size: int) -> Ram:
     try:
         return Ram(DRAM_BASE, size)
     except (OSError, MemoryError, OverflowError) as error:
-        raise HostFailure(
-            f"the host has no {size:,} bytes for the machine's RAM: {error}",
-            remedy="Replay it on a host with more memory.",
-        ) from None
+        raise _no_memory(size, error) from None
+
+
+def _no_memory(size: int, error: Exception) -> HostFailure:
+    return HostFailure(
+        f"the host has no {size:,} bytes for the machine's RAM: {error}",
+        remedy="Replay it on a host with more memory.",
+    )
 
 
 def _build(
@@ -276,7 +280,10 @@ def _build(
     cpu = make_cpu(
         config.engine, config.smp, ram, bus, config.shift, config.quantum, _tell, regions
     )
-    machine = Machine(board, cpu, ram, bus, world.outlet)
+    try:
+        machine = Machine(board, cpu, ram, bus, world.outlet)
+    except (OSError, MemoryError) as error:  # its hashes are a 256th of RAM
+        raise _no_memory(config.memory, error) from None
     _machines.add(machine)
     instants.cpu = cpu
     if probe is not None:

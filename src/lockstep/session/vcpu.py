@@ -226,7 +226,7 @@ class VCpu:
     def _wait(self, hold_s: float | None) -> None:
         """For something to change, at most so long. Under _turn."""
         began = self._clock() if self._idle else None
-        self._turn.wait(hold_s)
+        self._turn.wait(None if hold_s is None else min(hold_s, threading.TIMEOUT_MAX))
         if began is not None:
             self.idle_ns += self._clock() - began
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import random
+import resource
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -15,10 +19,14 @@ from fakes.toys import ScriptedWorld, ToyMachine
 from lockstep.det.instant import Icount
 from lockstep.det.locks import Locks
 from lockstep.det.world import Arrival
-from lockstep.errors import BadRecording, LockstepError, UsageError
+from lockstep.errors import BadRecording, HostFailure, LockstepError, UsageError
 from lockstep.replay import care, codec
+from lockstep.replay.access import beside
+from lockstep.replay.care.writing import write_recording
+from lockstep.replay.file import RecordingFile
 from lockstep.replay.format import Image, Manifest, Warp
 from lockstep.replay.log import LogReader, LogWriter
+from lockstep.replay.merge import merge_chunks
 from lockstep.replay.recorder import Recorder
 from lockstep.replay.replayer import Replayer
 
@@ -291,6 +299,53 @@ def test_a_killed_recording_is_replaced_with_its_side_files(tmp_path: Path) -> N
         assert replay(target) == 500
 
 
+def test_a_recording_that_begins_while_it_is_written_is_not_replaced(tmp_path: Path) -> None:
+    source, target = make(tmp_path / "r"), tmp_path / "target"
+    log, begun = LogReader(source), list[LogWriter]()
+
+    def begin() -> Iterator[tuple[str, bytes]]:
+        begun.append(LogWriter(target, MANIFEST))
+        begun[0].flush(Icount(1))
+        yield SHA256, KERNEL
+
+    with pytest.raises(UsageError, match="being recorded"):
+        write_recording(target, log.manifest, begin(), merge_chunks(log.chunks()), [], None)
+    begun[0].finish(Icount(2), 1.0, "quit")
+    assert LogReader(target).end() == 2
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["r", "target"]
+
+
+@pytest.mark.parametrize("problem", ["a full disk", "a reader"])
+def test_what_cannot_be_made_one_file_replaces_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: str
+) -> None:
+    """Its -wal file would be left behind under another name."""
+    path = make(tmp_path / "r", embed=False)
+    before, readers, finish = path.read_bytes(), list[sqlite3.Connection](), RecordingFile.finish
+
+    def hindered(file: RecordingFile) -> bool:
+        if problem == "a reader":
+            readers.append(sqlite3.connect(file.path, isolation_level=None))
+            readers[0].execute("BEGIN")
+            readers[0].execute("SELECT * FROM manifest").fetchall()
+            return finish(file)
+        size = beside(file.path, "-wal").stat().st_size // 2
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+        try:
+            return finish(file)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    monkeypatch.setattr(RecordingFile, "finish", hindered)
+    with pytest.raises(HostFailure, match="could not be made one file"):
+        care.pack(LogReader(path), {SHA256: random.Random(1).randbytes(100_000)}, path)
+    for each in readers:
+        each.close()
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_damage_is_not_packed(tmp_path: Path) -> None:
     """Its checksums would be right afterwards."""
     source = make(tmp_path / "r")
@@ -303,7 +358,7 @@ def test_damage_is_not_packed(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_no_half_a_recording(tmp_path: Path, monkeypatch) -> None:
     """Whatever goes wrong while it is written."""
     source = make(tmp_path / "r")
-    monkeypatch.setattr("os.fsync", lambda fd: 1 / 0)
+    monkeypatch.setattr("os.replace", lambda source, target: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         care.pack(LogReader(source), {SHA256: KERNEL}, tmp_path / "packed")
     monkeypatch.undo()

@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -224,13 +225,16 @@ def test_kill_9_loses_only_what_was_not_committed(tmp_path: Path) -> None:
 
 
 class Disk:
-    """What was asked to be on it, in order; it fails as soon as it is `full`."""
+    """What was asked to be on it, in order; it fails while it is `full`, and waits to be `free`."""
 
     def __init__(self) -> None:
         self.synced: list[str] = []
         self.full = False
+        self.free = threading.Event()
+        self.free.set()
 
     def sync(self, file: int) -> None:
+        assert self.free.wait(10)
         self.synced.append(os.readlink(f"/proc/self/fd/{file}"))
         if self.full:
             raise OSError(errno.EIO, "Input/output error")
@@ -249,12 +253,93 @@ def test_every_commit_is_on_the_disk_before_the_next(tmp_path: Path, disk: Disk)
     log = LogWriter(path, MANIFEST)
     for statement, value in (("synchronous", 1), ("journal_mode", "wal")):
         assert log._file._db.execute(f"PRAGMA {statement}").fetchone() == (value,)
-    for commit in range(1, 4):
-        log.append(Icount(commit), Warp(1))
-        log.flush(Icount(commit))
-        assert len(disk.synced) >= commit  # the manifest's, and those of the commits before
+    log.flush(Icount(1))
+    log._file._syncer.wait()
+    disk.free.clear()
+    log.append(Icount(2), Warp(1))
+    log.flush(Icount(2))  # beside the guest
+    log.append(Icount(3), Warp(1))
+    committing = threading.Thread(target=log.flush, args=[Icount(3)])
+    committing.start()
+    committing.join(0.2)
+    assert committing.is_alive()
+    assert LogReader(path).end() == 2
+    disk.free.set()
+    committing.join()
+    assert LogReader(path).end() == 3
     log.close()
-    assert disk.synced == [f"{path}-wal"] * 4
+    assert disk.synced == [f"{path}-wal"] * 4  # the manifest, and three commits
+
+
+def test_without_another_thread_the_guest_waits_for_the_disk(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = LogWriter(tmp_path / "r", MANIFEST)
+    log.flush(Icount(1))
+    log._file._syncer.wait()
+    monkeypatch.setattr("threading.Thread.start", no_thread)
+    log.append(Icount(2), Warp(1))
+    before = len(disk.synced)
+    log.flush(Icount(2))
+    assert len(disk.synced) == before + 1
+    log.close()
+    assert [each.at for each in LogReader(tmp_path / "r").events()] == [2]
+
+
+def no_thread(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_an_old_recording_stays_until_the_new_one_is_on_the_disk(
+    recording: Path, disk: Disk
+) -> None:
+    before = files_of(recording.parent)
+    log = LogWriter(recording, MANIFEST)
+    log._file._syncer.wait()
+    disk.full = True
+    with pytest.raises(HostFailure):
+        log.flush(Icount(0))
+    log.close()
+    assert files_of(recording.parent) == before
+
+
+def test_ctrl_c_at_the_very_beginning_brings_the_old_recording_back(
+    recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files_of(recording.parent)
+    monkeypatch.setattr(RecordingFile, "_lay_out", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        LogWriter(recording, MANIFEST)
+    assert files_of(recording.parent) == before
+
+
+def interrupted(file: RecordingFile) -> None:
+    raise KeyboardInterrupt
+
+
+ASK = """
+import sys
+from pathlib import Path
+from lockstep.replay.access import in_use
+print(in_use(Path(sys.argv[1])))
+"""
+
+
+def test_reading_it_in_the_same_process_does_not_let_others_at_it(tmp_path: Path) -> None:
+    """POSIX has the process lose SQLite's locks when the reader closes the file."""
+    path = tmp_path / "r"
+    log = LogWriter(path, MANIFEST)
+    log.flush(Icount(1))
+    LogReader(path).close()
+    told = subprocess.run([sys.executable, "-c", ASK, path], capture_output=True, check=True)
+    assert told.stdout == b"True\n"
+    with pytest.raises(UsageError, match="being recorded"):
+        LogWriter(path, MANIFEST)
+    log.append(Icount(2), Warp(1))
+    log.flush(Icount(2))
+    assert LogReader(path).end() == 2
+    log.finish(Icount(3), 1.0, "quit")
+    assert LogReader(path).complete
 
 
 def test_a_disk_that_fails_ends_the_recording_at_the_next_commit(
@@ -285,10 +370,12 @@ def test_the_end_is_on_the_disk(tmp_path: Path, disk: Disk, last: str) -> None:
     if last == "read":
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM manifest").fetchall()
+    log._file._syncer.wait()
     before = len(disk.synced)
     log.finish(Icount(2), 1.0, "quit")
     assert (tmp_path / "r-wal").exists() == (last == "read")
-    assert len(disk.synced) - before >= (2 if last == "read" else 1)
+    # The last flush, what it is merged into, and then SQLite itself or the -wal file once more.
+    assert len(disk.synced) - before == (3 if last == "read" else 2)
     reader.close()
     assert LogReader(path).complete
 
@@ -368,6 +455,11 @@ def test_what_a_killed_successor_leaves_behind_is_told(recording: Path) -> None:
         LogReader(recording)
     (kept,) = recording.parent.glob("*.old/toy.lockstep")
     assert str(kept) in caught.value.remedy
+    for spoil in (lambda: recording.write_bytes(b""), recording.unlink):
+        spoil()
+        with pytest.raises(LockstepError) as told:
+            LogReader(recording)
+        assert str(kept) in told.value.remedy
     LogWriter(recording, MANIFEST).finish(Icount(0), 0.0, "quit")
     assert kept.read_bytes() == before
     assert LogReader(recording).complete

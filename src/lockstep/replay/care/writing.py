@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from lockstep.errors import HostFailure
 from lockstep.replay.access import SIDE_FILES, beside
 from lockstep.replay.file import Range, RecordingFile, Text
 from lockstep.replay.format import Ending, Manifest
@@ -34,8 +35,13 @@ def write_recording(
         if ending is not None:
             about["ending"] = ending(len(rows))
         file.put(rows, list(texts), about=about)
-        file.finish()
+        plain = file.finish()
         file.close()
+        if not plain:
+            raise HostFailure(
+                f"{part} could not be made one file: the disk is full, or somebody reads it",
+                remedy=f"Free some space; {target} is as it was.",
+            )
         _put_in_place(part, target)
     except BaseException:
         file.close()
@@ -46,6 +52,7 @@ def write_recording(
 
 
 def _put_in_place(part: Path, target: Path) -> None:
+    check_replaceable(target)  # still
     for suffix in SIDE_FILES:  # SQLite would take an old -wal file for a part of the new recording
         beside(target, suffix).unlink(missing_ok=True)
     os.replace(part, target)
