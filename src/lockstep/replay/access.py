@@ -6,6 +6,7 @@ that its writer may go on, and finish, as if nobody looked. One that was killed 
 SQLite would have to repair it in place, and its directory may be read-only, or full.
 """
 
+import errno
 import fcntl
 import glob
 import os
@@ -74,8 +75,8 @@ def connect_to_copy(path: Path) -> Opened:
 
 def read_header(path: Path) -> bytes:
     """The first bytes, so that a file of another sort is never opened as a database."""
-    if not path.is_file():
-        what = "is a directory" if path.is_dir() else "does not exist"
+    if not os.path.isfile(path):
+        what = "is a directory" if os.path.isdir(path) else "does not exist"
         raise UsageError(
             f"there is no recording {path}: it {what}", remedy=NOT_ONE + left_behind(path)
         )
@@ -112,39 +113,57 @@ def may_replace(path: Path) -> bool:
 
 def left_behind(path: Path) -> str:
     """Where that is which a recording was to replace that was killed as it began; for a remedy."""
-    aside = path.parent.glob(f"{glob.escape(path.name)}.*{OLD}")
-    kept = sorted(each / path.name for each in aside if (each / path.name).is_file())
-    return "".join(f" What it was to replace is {each}." for each in kept)
+    aside = sorted(path.parent.glob(f"{glob.escape(path.name)}.*{OLD}"))
+    return "".join(f" What it was to replace is {each / path.name}." for each in aside)
 
 
-def claim(path: Path) -> int:
-    """A descriptor that shows all others, as long as it is open, that a recording is being written.
+class Claim:
+    """Shows all others that a recording is being written, or replaced. States: held, then closed.
 
     SQLite's own locks are not enough: POSIX has a process lose them when it closes the file, though
-    it was opened a second time, and only to be read. Close it later than the database.
+    it was opened a second time, and only to be read. For the same reason a claim is closed later
+    than the database. Raises BlockingIOError if another holds it.
     """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise
-    except OSError:  # a file system without such locks: SQLite's have to do
-        pass
-    return descriptor
+
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL if create else os.O_RDONLY
+        self._file = os.open(path, flags, 0o666)
+        try:
+            self._lock()
+            if not self.holds(path):
+                raise BlockingIOError(errno.EAGAIN, "it was replaced just now")
+        except BaseException:
+            self.close()
+            raise
+
+    def holds(self, path: Path) -> bool:
+        """Whether the file is the one that has this name."""
+        try:
+            return os.path.samestat(os.stat(path), os.fstat(self._file))
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Let others have it."""
+        os.close(self._file)
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:  # a file system without such locks: SQLite's have to do
+            pass
 
 
-def in_use(path: Path) -> bool:
-    """Whether somebody has a recording open that is not finished."""
+def being_read(path: Path) -> bool:
+    """Whether somebody has the database open that is not finished. Whoever asks has a claim."""
     try:
-        os.close(claim(path))
-    except BlockingIOError:
-        return True
-    try:
-        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        name = f"{path.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(name, timeout=0, isolation_level=None, uri=True)) as database:
             # In this mode SQLite wants the file for itself before it looks into it.
-            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-            connection.execute("SELECT * FROM sqlite_schema").fetchone()
+            database.execute("PRAGMA locking_mode=EXCLUSIVE")
+            database.execute("SELECT * FROM sqlite_schema").fetchone()
     except sqlite3.OperationalError as error:
         return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
     except sqlite3.Error:

@@ -7,7 +7,6 @@ guest's.
 The page size is small because logs are: each table wastes half a page.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -22,14 +21,13 @@ from lockstep.replay.access import (
     NOT_ONE,
     Opened,
     beside,
-    claim,
     connect_to_read,
     connect_to_rescue,
     left_behind,
 )
 from lockstep.replay.codec import checksum, compress, decompress, verify_checksum
 from lockstep.replay.format import VERSION
-from lockstep.replay.predecessor import Predecessor, check_replaceable
+from lockstep.replay.place import Place
 from lockstep.replay.syncer import Syncer
 
 _PAGE_SIZE: Final = 1024
@@ -76,38 +74,36 @@ class TextRow(msgspec.Struct, frozen=True):
 class RecordingFile:
     """An open recording. States: open for writing or for reading, then closed."""
 
-    def __init__(self, path: Path, opened: Opened, predecessor: Predecessor | None = None) -> None:
+    def __init__(self, path: Path, opened: Opened, place: Place | None = None) -> None:
         self.path = path
         self._db, self._clean_up = opened
-        self._predecessor = predecessor
-        self._claim: int | None = None
+        self._place = place
         self._syncer = Syncer(beside(path, "-wal"))
 
     @classmethod
     def create(cls, path: Path) -> "RecordingFile":
         """A new, empty recording; it replaces an old one, but never a file of another sort.
 
-        The old one is gone when the first events are committed. If the new one is closed before,
+        The old one is gone when the first events are on the disk. If the new one is closed before,
         the old one is back; if there was none, there is none again.
         """
         try:
-            check_replaceable(path)
-            predecessor = Predecessor(path)
+            place = Place(path)
+        except (BlockingIOError, FileExistsError) as error:
+            raise UsageError(
+                f"another recording begins at {path}", remedy="Choose another name with -o."
+            ) from error
         except OSError as error:
             raise _cannot_begin(path, error) from error
         try:
             # Two threads write, one at a time: the replay mutex sees to that.
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
-            predecessor.bring_back()
+            place.close()
             raise _cannot_begin(path, error) from error
-        except BaseException:  # Ctrl-C
-            predecessor.bring_back()
-            raise
-        file = cls(path, (connection, predecessor.bring_back), predecessor)
+        file = cls(path, (connection, place.close), place)
         try:
             file._lay_out()
-            file._claim = claim(path)
         except (OSError, sqlite3.Error) as error:
             file.close()
             raise _cannot_begin(path, error) from error
@@ -136,13 +132,12 @@ class RecordingFile:
 
     def close(self) -> None:
         """Let go of the file. What was committed stays."""
-        with suppress(sqlite3.Error):  # a full disk: the -wal file stays, and is good
-            self._db.close()
-        self._syncer.close()
-        if self._claim is not None:
-            os.close(self._claim)
-            self._claim = None
-        self._clean_up()
+        try:
+            with suppress(sqlite3.Error):  # a full disk: the -wal file stays, and is good
+                self._db.close()
+            self._syncer.close()
+        finally:
+            self._clean_up()
 
     def put_about(self, **items: msgspec.Struct) -> None:
         """Store structs as JSON, each in the table of its name."""
@@ -190,8 +185,8 @@ class RecordingFile:
                 row = (checksum(json.encode()), json)
                 self._db.execute(f"INSERT INTO {name} VALUES (?, ?)", row)
             self._db.execute("COMMIT")
-        if chunks and self._predecessor is not None:
-            self._succeed(self._predecessor)
+        if chunks and self._place is not None:
+            self._keep(self._place)
 
     def extend(self, row: ChunkRow, upto: int) -> None:
         """Nothing happened: let the last chunk, which is `row`, reach further."""
@@ -226,7 +221,7 @@ class RecordingFile:
 
         `tidy`: with everything in its place and nothing in between, for which it is written anew.
         """
-        if not self.path.exists():
+        if self._place is not None and not self._place.is_ours():
             raise _cannot_go_on(self.path, FileNotFoundError("it was removed"))
         with self._writing():
             if tidy and self.path.stat().st_size <= _MOST_TIDIED:
@@ -294,10 +289,10 @@ class RecordingFile:
         if found != "ok":
             raise damaged(self.path, found.splitlines()[-1])
 
-    def _succeed(self, predecessor: Predecessor) -> None:
-        if predecessor.waits:
+    def _keep(self, place: Place) -> None:
+        if place.replaces:
             self.sync()
-        predecessor.forget()
+        place.keep()
 
     def _lay_out(self) -> None:
         for statement in (

@@ -88,7 +88,6 @@ class LogWriter:
             )
         self.manifest = manifest
         self._limit = limit
-        self._file = RecordingFile.create(path)
         self._pending: list[Logged] = []
         self._chain = Chain()
         self._outputs: dict[str, Output] = {}
@@ -100,6 +99,7 @@ class LogWriter:
         self._call: Callable[[], None] = lambda: None
         self._due_ns: int | None = None
         self._full = False
+        self._file = RecordingFile.create(path)
         try:
             self._open_with(embedded or {})
         except BaseException:
@@ -110,6 +110,11 @@ class LogWriter:
     def upto(self) -> Icount:
         """The instant that is committed."""
         return self._upto
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything is committed."""
+        return self._last is not None
 
     def when_heavy(self, call: Callable[[], None]) -> None:
         """Have somebody called as soon as there is so much to commit that `tick` is needed."""

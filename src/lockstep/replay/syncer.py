@@ -1,5 +1,6 @@
 """Has the disk take what was committed, while the guest goes on."""
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -21,20 +22,19 @@ class Syncer:
     def begin(self) -> None:
         """Sync what is in the file now. Raises nothing: what is committed is committed."""
         self._join()
-        thread = threading.Thread(target=self._sync, name="sync", daemon=True)
+        self._thread = threading.Thread(target=self._sync, name="sync", daemon=True)
         try:
-            thread.start()
+            self._thread.start()
         except RuntimeError:  # there are no more threads: then the guest has to wait
+            self._thread = None
             self._sync()
-        else:
-            self._thread = thread
 
     def wait(self) -> None:
-        """Until what was begun is done. Raises the OSError that it ended with."""
+        """Until what was begun is done. Raises the OSError that this, or one before, ended with:
+        what the disk did not take once, it may have forgotten."""
         self._join()
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
+        if self._error is not None:
+            raise self._error
 
     def close(self) -> None:
         """Let go of the file."""
@@ -44,9 +44,9 @@ class Syncer:
             self._file = None
 
     def _join(self) -> None:
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.join()
+        if self._thread is not None and self._thread.ident is not None:
+            self._thread.join()
+        self._thread = None
 
     def _sync(self) -> None:
         try:
@@ -59,9 +59,15 @@ class Syncer:
 
 
 def sync_directory(path: Path) -> None:
-    """Let the name of a file, too, survive the host's power going."""
-    directory = os.open(path.absolute().parent, os.O_RDONLY)
+    """Let the name of a file, too, survive the host's power going, if the file system knows how."""
+    try:
+        directory = os.open(path.absolute().parent, os.O_RDONLY)
+    except OSError:  # one may write to it, and not read it
+        return
     try:
         os.fsync(directory)
+    except OSError as error:
+        if error.errno == errno.EIO:
+            raise
     finally:
         os.close(directory)

@@ -6,7 +6,7 @@ Both locks are held from before the first question to the outside until the sess
 import gc
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -240,8 +240,11 @@ def _log(
         yield log, finish
     except BaseException:
         # What went wrong is more interesting than that the disk is full, should it be.
-        with suppress(LockstepError):
+        try:
             log.cut(instants.now())
+        except LockstepError as error:
+            if not log.begun:
+                _tell(f"{error} {error.remedy}")
         if log.upto > START:
             _tell(f"the recording {path} ends there: good up to instruction {log.upto:,}")
         raise
@@ -259,7 +262,7 @@ def _ram(size: int) -> Ram:
 def _no_memory(size: int, error: Exception) -> HostFailure:
     return HostFailure(
         f"the host has no {size:,} bytes for the machine's RAM: {error}",
-        remedy="Replay it on a host with more memory.",
+        remedy="It takes a host with more memory.",
     )
 
 

@@ -26,7 +26,7 @@ from lockstep.replay.care.writing import write_recording
 from lockstep.replay.file import RecordingFile
 from lockstep.replay.format import Image, Manifest, Warp
 from lockstep.replay.log import LogReader, LogWriter
-from lockstep.replay.merge import merge_chunks
+from lockstep.replay.merge import merge_chunks, merge_texts
 from lockstep.replay.recorder import Recorder
 from lockstep.replay.replayer import Replayer
 
@@ -313,6 +313,34 @@ def test_a_recording_that_begins_while_it_is_written_is_not_replaced(tmp_path: P
     begun[0].finish(Icount(2), 1.0, "quit")
     assert LogReader(target).end() == 2
     assert sorted(each.name for each in tmp_path.iterdir()) == ["r", "target"]
+
+
+def test_two_may_write_one_recording_at_once(tmp_path: Path) -> None:
+    """The last one is there in the end, and whole."""
+    source, target = make(tmp_path / "r", embed=False), tmp_path / "target"
+
+    def another() -> Iterator[tuple[str, bytes]]:
+        care.pack(LogReader(source), {}, target)
+        assert replay(target) == 500
+        yield SHA256, KERNEL
+
+    log = LogReader(source)
+    texts = merge_texts(log.texts())
+    write_recording(target, log.manifest, another(), merge_chunks(log.chunks()), texts, None)
+    assert LogReader(target).image(SHA256) == KERNEL
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["r", "target"]
+
+
+def test_a_target_that_cannot_be_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+    source = make(tmp_path / "r")
+    for target in (tmp_path / "no" / "such", tmp_path / ("x" * 300)):
+        for way in (
+            lambda t: care.recover(source, t),
+            lambda t: care.pack(LogReader(source), {}, t),
+        ):
+            with pytest.raises(LockstepError) as caught:
+                way(target)
+            assert caught.value.remedy
 
 
 @pytest.mark.parametrize("problem", ["a full disk", "a reader"])

@@ -6,6 +6,7 @@ its end.
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import islice
@@ -50,7 +51,7 @@ class _Place(NamedTuple):
 
 def recover(source: Path, target: Path) -> Recovered:
     """Write what can be saved of `source`, which is left as it is, to `target`."""
-    if target.exists() and source.exists() and target.samefile(source):
+    if os.path.exists(target) and os.path.exists(source) and target.samefile(source):
         raise UsageError(
             f"{target} is the recording to be recovered, and that is not changed",
             remedy="Choose another name with -o.",

@@ -1,17 +1,18 @@
 """A recording written anew as a whole. It appears under its name when it is complete and safe."""
 
-import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from lockstep.errors import HostFailure
+from lockstep.errors import HostFailure, LockstepError
 from lockstep.replay.access import SIDE_FILES, beside
 from lockstep.replay.file import Range, RecordingFile, Text
 from lockstep.replay.format import Ending, Manifest
-from lockstep.replay.predecessor import check_replaceable
+from lockstep.replay.place import reserved
 from lockstep.replay.syncer import sync_directory
 
 
@@ -24,8 +25,31 @@ def write_recording(
     ending: Callable[[int], Ending] | None,
 ) -> None:
     """Write it; `ending` is told how many chunks there are. An old recording is replaced."""
-    check_replaceable(target)
-    part = target.with_name(f"{target.name}.part")
+    with reserved(target):
+        pass  # what would be refused in the end is refused at once
+    try:
+        folder = Path(tempfile.mkdtemp(".part", f"{target.name}.", target.absolute().parent))
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    try:
+        part = folder / target.name
+        _write(part, manifest, images, chunks, texts, ending)
+        with reserved(target):
+            _put_in_place(part, target)
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(
+    part: Path,
+    manifest: Manifest,
+    images: Iterable[tuple[str, bytes]],
+    chunks: Iterable[Range],
+    texts: Iterable[Text],
+    ending: Callable[[int], Ending] | None,
+) -> None:
     file = RecordingFile.create(part)
     try:
         for sha256, data in images:
@@ -36,24 +60,30 @@ def write_recording(
             about["ending"] = ending(len(rows))
         file.put(rows, list(texts), about=about)
         plain = file.finish()
+    finally:
         file.close()
-        if not plain:
-            raise HostFailure(
-                f"{part} could not be made one file: the disk is full, or somebody reads it",
-                remedy=f"Free some space; {target} is as it was.",
-            )
-        _put_in_place(part, target)
-    except BaseException:
-        file.close()
-        for suffix in ("", *SIDE_FILES):
-            with suppress(OSError):
-                beside(part, suffix).unlink()
-        raise
+    if not plain:
+        raise OSError("it could not be made one file, as the disk is full, or somebody reads it")
 
 
 def _put_in_place(part: Path, target: Path) -> None:
-    check_replaceable(target)  # still
-    for suffix in SIDE_FILES:  # SQLite would take an old -wal file for a part of the new recording
-        beside(target, suffix).unlink(missing_ok=True)
-    os.replace(part, target)
+    """With no -wal file of an old recording: SQLite would take it for a part of the new one."""
+    old = part.with_name("old")
+    try:
+        for suffix in SIDE_FILES:
+            with suppress(FileNotFoundError):
+                beside(target, suffix).rename(beside(old, suffix))
+        part.replace(target)
+    except BaseException:
+        for suffix in SIDE_FILES:
+            with suppress(FileNotFoundError):
+                beside(old, suffix).rename(beside(target, suffix))
+        raise
     sync_directory(target)
+
+
+def _cannot_write(target: Path, error: OSError) -> LockstepError:
+    what = error.strerror or error
+    return HostFailure(
+        f"cannot write {target}: {what}", remedy="Free some space, or choose another name with -o."
+    )

@@ -1,0 +1,133 @@
+"""Where a new recording is to be: what was there is not gone before the new one is good.
+
+Meanwhile it waits in a directory beside, PATH.XXXXXXXX.old, with its side files, so that it is a
+whole recording there. Only a process that is killed as it begins leaves that directory behind.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from lockstep.errors import HostFailure, UsageError
+from lockstep.replay.access import OLD, SIDE_FILES, Claim, being_read, beside, may_replace
+
+_ALL: Final = (*SIDE_FILES, "")
+
+
+class Place:
+    """A new, empty file at `path`, and what was there before. States: taken; then perhaps kept;
+    then closed. Raises OSError and UsageError."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._aside: Path | None = None
+        self._kept = self._closed = False
+        with reserved(path):
+            self._put_aside()
+        try:
+            self._claim = Claim(path, create=True)
+        except BaseException:
+            self._bring_back()
+            raise
+
+    @property
+    def replaces(self) -> bool:
+        """Whether something waits that would be lost."""
+        return self._aside is not None and not self._kept
+
+    def is_ours(self) -> bool:
+        """Whether it is still this file that has the name."""
+        return self._claim.holds(self._path)
+
+    def keep(self) -> None:
+        """The new recording is good: the old one goes."""
+        if not self._kept:
+            self._kept = True
+            if self._aside is not None:
+                shutil.rmtree(self._aside, ignore_errors=True)
+
+    def close(self) -> None:
+        """Let others have it. If it was not to be kept, all is as it was before."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if not self._kept:
+                self._give_back()
+        finally:
+            self._claim.close()
+
+    def _put_aside(self) -> None:
+        if any(os.path.lexists(beside(self._path, suffix)) for suffix in _ALL):
+            parent = self._path.absolute().parent
+            self._aside = Path(tempfile.mkdtemp(OLD, f"{self._path.name}.", parent))
+            try:
+                _move(self._path, self._aside / self._path.name)
+            except BaseException:
+                self._bring_back()
+                raise
+
+    def _give_back(self) -> None:
+        try:
+            if os.path.lexists(self._path) and not self.is_ours():
+                raise OSError("another recording has taken its name")
+            for suffix in _ALL:
+                beside(self._path, suffix).unlink(missing_ok=True)
+            self._bring_back()
+        except OSError as error:
+            kept = "" if self._aside is None else f"What it was to replace is in {self._aside}."
+            raise HostFailure(
+                f"{self._path} was not begun, and cannot be removed: {error}", remedy=kept
+            ) from error
+
+    def _bring_back(self) -> None:
+        if self._aside is not None:
+            _move(self._aside / self._path.name, self._path)
+            with suppress(OSError):
+                self._aside.rmdir()
+
+
+@contextmanager
+def reserved(path: Path) -> Iterator[None]:
+    """Nobody else replaces what is at `path`, if anything is.
+
+    Refuses what is no recording, and one that is just being recorded or read. What a killed
+    recording has in its -wal file is in its place afterwards.
+    """
+    claim = _claim_replaceable(path)
+    try:
+        yield
+    finally:
+        if claim is not None:
+            claim.close()
+
+
+def _claim_replaceable(path: Path) -> Claim | None:
+    try:
+        if not os.path.exists(path):
+            return None
+        if not may_replace(path):
+            problem = "exists and is not a recording"
+        else:
+            claim = Claim(path)
+            if not being_read(path):
+                return claim
+            claim.close()
+            problem = "is being recorded or read just now"
+    except BlockingIOError:
+        problem = "is being recorded or read just now"
+    except OSError as error:
+        problem = f"cannot be looked into ({error.strerror})"
+    raise UsageError(
+        f"{path} {problem}, so it is not overwritten", remedy="Choose another name with -o."
+    )
+
+
+def _move(source: Path, target: Path) -> None:
+    for suffix in _ALL:
+        with suppress(FileNotFoundError):
+            beside(source, suffix).rename(beside(target, suffix))
