@@ -5,6 +5,8 @@ from typing import Final
 from lockstep.host.clock import Clock, monotonic_ns
 
 _SLICE_NS: Final = 10_000_000
+_LONGEST_HOLD_S: Final = 3600.0
+"""Threads cannot wait for as long as virtual time may jump."""
 
 
 class Pace:
@@ -16,9 +18,12 @@ class Pace:
         self._clock = clock
         self._start_ns: int | None = None
 
-    def ahead_ns(self, virtual_ns: int) -> int:
-        """How far ahead virtual time is. Both clocks start at the first call."""
+    def hold_s(self, virtual_ns: int) -> float:
+        """How long to wait, as virtual time is ahead; then ask again.
+
+        Both clocks start at the first call.
+        """
         passed = self._clock()
         if self._start_ns is None:
             self._start_ns = passed - virtual_ns
-        return virtual_ns - (passed - self._start_ns)
+        return min((virtual_ns - (passed - self._start_ns)) / 1e9, _LONGEST_HOLD_S)

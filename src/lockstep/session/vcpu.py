@@ -226,7 +226,7 @@ class VCpu:
     def _wait(self, hold_s: float | None) -> None:
         """For something to change, at most so long. Under _turn."""
         began = self._clock() if self._idle else None
-        self._turn.wait(None if hold_s is None else min(hold_s, threading.TIMEOUT_MAX))
+        self._turn.wait(hold_s)
         if began is not None:
             self.idle_ns += self._clock() - began
 
@@ -243,7 +243,7 @@ class VCpu:
             return _CONGESTED_S
         if self._pace is None:
             return 0
-        return self._pace.ahead_ns(self._cpu.virtual_ns) / 1e9
+        return self._pace.hold_s(self._cpu.virtual_ns)
 
     def _period(self) -> None:
         with self._locks.replay:
