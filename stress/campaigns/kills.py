@@ -91,7 +91,7 @@ def _look(path: Path, way: str, console: bytes) -> _Killed:
     try:
         facts = info(path)
     except BadRecording as error:
-        failure = "" if not console and _not_begun(path, error) else error.message
+        failure = "" if not console and "killed as it began" in error.message else error.message
         return _Killed(
             "besides: killed before the machine began, which is said", failure, begun=bool(failure)
         )
@@ -113,10 +113,3 @@ def _look(path: Path, way: str, console: bytes) -> _Killed:
     kept_ns = last_beat(done.stdout) or first_beat(console)
     lost_s = max(0, last_beat(console) - kept_ns) / 1e9
     return _Killed(how, "" if lost_s <= MOST_LOST_S else f"{lost_s:.2f} s are lost", lost_s)
-
-
-def _not_begun(path: Path, error: BadRecording) -> bool:
-    """Whether this is what is said of a file that had not got to its first events."""
-    if not path.stat().st_size:
-        return "is not a lockstep recording" in error.message
-    return "killed as it began" in error.message

@@ -26,8 +26,19 @@ SIDE_FILES: Final = ("-wal", "-shm", "-journal")
 OLD: Final = ".old"
 """Of a directory beside a recording, with what it was to replace."""
 
+_EMPTY: Final = (
+    "Record again, or wait a moment. Was it copied? A killed recording needs its -wal file, too."
+)
 _HEADER_BYTES: Final = 100  # https://sqlite.org/fileformat.html#the_database_header
 _WAL: Final = 2
+_LOOKS: Final = 3  # for it may become shorter between a look at its header and one at its size
+
+# https://sqlite.org/fileformat.html, 3 and 4.1; an shm file consists of parts of 32 KiB.
+_SIDE_MAGIC: Final = {
+    "-wal": (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83"),
+    "-journal": (b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7", bytes(8)),
+}
+_SHM_PART: Final = 32768
 
 Opened = tuple[sqlite3.Connection, Callable[[], None]]
 """A connection, and what to do after closing it."""
@@ -35,18 +46,19 @@ Opened = tuple[sqlite3.Connection, Callable[[], None]]
 
 def connect_to_read(path: Path) -> Opened:
     """The database as of now. It will not change any more."""
-    header = read_header(path)
-    if _may_be_growing(path, header):
+    path = Path(os.path.realpath(path))  # side files are beside the file, and not beside a link
+    if _may_be_growing(path, read_header(path)):
         with suppress(sqlite3.Error):
             return _snapshot(path), _nothing
     if any(beside(path, suffix).exists() for suffix in ("-wal", "-journal")):
         return connect_to_copy(path)
-    _check_size(path, header)
+    _check_size(path)
     return _connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True), _nothing
 
 
 def connect_to_rescue(path: Path) -> Opened:
     """The same of one that may be damaged: not everything can be read, but nothing is refused."""
+    path = Path(os.path.realpath(path))
     if _may_be_growing(path, read_header(path)):
         with suppress(sqlite3.Error):
             return _snapshot(path), _nothing
@@ -87,10 +99,19 @@ def read_header(path: Path) -> bytes:
         raise UsageError(
             f"cannot read {path}: {error.strerror}", remedy="Check the path and its permissions."
         ) from error
+    if not header:
+        raise not_begun(path)
     if not is_ours(header):
-        kept = "" if header else left_behind(path)
-        raise BadRecording(f"{path} is not a lockstep recording", remedy=NOT_ONE + kept)
+        raise BadRecording(f"{path} is not a lockstep recording", remedy=NOT_ONE)
     return header
+
+
+def not_begun(path: Path) -> BadRecording:
+    """The error for a file that was killed too early, or is to become a recording."""
+    return BadRecording(
+        f"{path} is empty: its recording was killed as it began, or is only just beginning",
+        remedy=_EMPTY + left_behind(path),
+    )
 
 
 def is_ours(header: bytes) -> bool:
@@ -111,10 +132,22 @@ def may_replace(path: Path) -> bool:
     return not header or is_ours(header)
 
 
+def is_side_file(path: Path, suffix: str) -> bool:
+    """Whether this may be what SQLite keeps beside a database, and nothing else."""
+    if not path.is_file() or path.is_symlink():
+        return False
+    with path.open("rb") as file:
+        start = file.read(12)
+    if suffix == "-shm":
+        return path.stat().st_size % _SHM_PART == 0
+    return not start or start.startswith(_SIDE_MAGIC[suffix])
+
+
 def left_behind(path: Path) -> str:
     """Where that is which a recording was to replace that was killed as it began; for a remedy."""
-    aside = sorted(path.parent.glob(f"{glob.escape(path.name)}.*{OLD}"))
-    return "".join(f" What it was to replace is {each / path.name}." for each in aside)
+    aside = path.parent.glob(f"{glob.escape(path.name)}.{'?' * 8}{OLD}")
+    kept = sorted(each / path.name for each in aside if os.path.isfile(each / path.name))
+    return "".join(f" What it was to replace is {each}." for each in kept)
 
 
 class Claim:
@@ -175,12 +208,14 @@ def _may_be_growing(path: Path, header: bytes) -> bool:
     return header[18:20] == bytes((_WAL, _WAL)) and beside(path, "-shm").exists()
 
 
-def _check_size(path: Path, header: bytes) -> None:
+def _check_size(path: Path) -> None:
     """SQLite takes what is missing of the last page for zeros, and then for nothing."""
-    page, pages = (int.from_bytes(header[at : at + n], "big") for at, n in ((16, 2), (28, 4)))
-    size = path.stat().st_size
-    if size < page * pages:
-        raise sqlite3.DatabaseError(f"it was {page * pages:,} bytes long, and {size:,} are left")
+    for _ in range(_LOOKS):
+        header, size = read_header(path), path.stat().st_size
+        page, pages = (int.from_bytes(header[at : at + n], "big") for at, n in ((16, 2), (28, 4)))
+        if size >= page * pages:
+            return
+    raise sqlite3.DatabaseError(f"it was {page * pages:,} bytes long, and {size:,} are left")
 
 
 def beside(path: Path, suffix: str) -> Path:

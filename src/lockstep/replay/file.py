@@ -7,6 +7,8 @@ guest's.
 The page size is small because logs are: each table wastes half a page.
 """
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +26,7 @@ from lockstep.replay.access import (
     connect_to_read,
     connect_to_rescue,
     left_behind,
+    not_begun,
 )
 from lockstep.replay.codec import checksum, compress, decompress, verify_checksum
 from lockstep.replay.format import VERSION
@@ -31,6 +34,7 @@ from lockstep.replay.place import Place
 from lockstep.replay.syncer import Syncer
 
 _PAGE_SIZE: Final = 1024
+_DISK_ERRORS: Final = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MAX_IMAGE: Final = 1 << 30
 _MOST_TIDIED: Final = 1 << 28
 
@@ -87,11 +91,13 @@ class RecordingFile:
         The old one is gone when the first events are on the disk. If the new one is closed before,
         the old one is back; if there was none, there is none again.
         """
+        path = Path(os.path.realpath(path))  # side files are beside the file, and not beside a link
         try:
             place = Place(path)
         except (BlockingIOError, FileExistsError) as error:
             raise UsageError(
-                f"another recording begins at {path}", remedy="Choose another name with -o."
+                f"another recording begins at {path}",
+                remedy=f"Choose another name with -o.{left_behind(path)}",
             ) from error
         except OSError as error:
             raise _cannot_begin(path, error) from error
@@ -374,6 +380,8 @@ class RecordingFile:
             if self._db.in_transaction:
                 with suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
+            if self._place is not None and not self._place.kept:
+                raise _cannot_begin(self.path, error) from error
             raise _cannot_go_on(self.path, error) from error
 
 
@@ -387,20 +395,12 @@ def damaged(path: Path, error: object) -> BadRecording:
     )
 
 
-def not_begun(path: Path) -> BadRecording:
-    """The error for a file that was killed too early, or is to become a recording."""
-    return BadRecording(
-        f"{path} is empty: its recording was killed as it began, or is only just beginning",
-        remedy="Record again, or wait a moment. Was it copied? A killed recording needs its -wal "
-        f"file, too.{left_behind(path)}",
-    )
-
-
 def _cannot_begin(path: Path, error: Exception) -> LockstepError:
     message = f"cannot write the recording {path}: {error}"
     remedy = "Check the directory, its permissions and the free space."
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+    number = error.errno if isinstance(error, OSError) else None
+    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or number in _DISK_ERRORS:
         return HostFailure(message, remedy=remedy)
     return UsageError(message, remedy=remedy)
 

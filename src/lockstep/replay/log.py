@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from lockstep.det.fifo import LockCounts
 from lockstep.det.instant import FOREVER, START, Icount
 from lockstep.errors import BadRecording, HostFailure, UsageError
+from lockstep.replay.access import not_begun
 from lockstep.replay.chain import Chain
 from lockstep.replay.codec import (
     MAX_EVENTS,
@@ -20,7 +21,7 @@ from lockstep.replay.codec import (
     decompress,
     encode_chunk,
 )
-from lockstep.replay.file import ChunkRow, Range, RecordingFile, Text, TextRow, damaged, not_begun
+from lockstep.replay.file import ChunkRow, Range, RecordingFile, Text, TextRow, damaged
 from lockstep.replay.format import REVISION, AnyEvent, Checkpoint, Ending, Logged, Manifest
 from lockstep.replay.merge import MERGED_BYTES, merge_chunks, merge_texts
 

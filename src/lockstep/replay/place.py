@@ -5,7 +5,7 @@ whole recording there. Only a process that is killed as it begins leaves that di
 """
 
 import os
-import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,9 +13,18 @@ from pathlib import Path
 from typing import Final
 
 from lockstep.errors import HostFailure, UsageError
-from lockstep.replay.access import OLD, SIDE_FILES, Claim, being_read, beside, may_replace
+from lockstep.replay.access import (
+    OLD,
+    SIDE_FILES,
+    Claim,
+    being_read,
+    beside,
+    is_side_file,
+    may_replace,
+)
 
 _ALL: Final = (*SIDE_FILES, "")
+_ANOTHER_NAME: Final = "Choose another name with -o."
 
 
 class Place:
@@ -25,19 +34,20 @@ class Place:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._aside: Path | None = None
-        self._kept = self._closed = False
+        self.kept = self._closed = False
         with reserved(path):
             self._put_aside()
-        try:
-            self._claim = Claim(path, create=True)
-        except BaseException:
-            self._bring_back()
-            raise
+            try:
+                self._claim = Claim(path, create=True)
+                self._take_permissions()
+            except BaseException:
+                self._bring_back()
+                raise
 
     @property
     def replaces(self) -> bool:
         """Whether something waits that would be lost."""
-        return self._aside is not None and not self._kept
+        return self._aside is not None and not self.kept
 
     def is_ours(self) -> bool:
         """Whether it is still this file that has the name."""
@@ -45,10 +55,13 @@ class Place:
 
     def keep(self) -> None:
         """The new recording is good: the old one goes."""
-        if not self._kept:
-            self._kept = True
+        if not self.kept:
+            self.kept = True
             if self._aside is not None:
-                shutil.rmtree(self._aside, ignore_errors=True)
+                with suppress(OSError):
+                    for suffix in _ALL:
+                        beside(self._aside / self._path.name, suffix).unlink(missing_ok=True)
+                    self._aside.rmdir()
 
     def close(self) -> None:
         """Let others have it. If it was not to be kept, all is as it was before."""
@@ -56,7 +69,7 @@ class Place:
             return
         self._closed = True
         try:
-            if not self._kept:
+            if not self.kept:
                 self._give_back()
         finally:
             self._claim.close()
@@ -85,10 +98,18 @@ class Place:
             ) from error
 
     def _bring_back(self) -> None:
-        if self._aside is not None:
+        """Unless another recording has begun here: then it stays aside, and can be found."""
+        if self._aside is not None and not os.path.lexists(self._path):
             _move(self._aside / self._path.name, self._path)
             with suppress(OSError):
                 self._aside.rmdir()
+
+    def _take_permissions(self) -> None:
+        """Those of the old recording: what was typed is nobody else's business now, either."""
+        if self._aside is not None:
+            with suppress(FileNotFoundError):
+                mode = (self._aside / self._path.name).stat().st_mode
+                self._path.chmod(stat.S_IMODE(mode))
 
 
 @contextmanager
@@ -108,6 +129,10 @@ def reserved(path: Path) -> Iterator[None]:
 
 def _claim_replaceable(path: Path) -> Claim | None:
     try:
+        for suffix in SIDE_FILES:
+            side = beside(path, suffix)
+            if os.path.lexists(side) and not is_side_file(side, suffix):
+                raise UsageError(f"{side} is in the way, and no recording's", remedy=_ANOTHER_NAME)
         if not os.path.exists(path):
             return None
         if not may_replace(path):
@@ -122,9 +147,7 @@ def _claim_replaceable(path: Path) -> Claim | None:
         problem = "is being recorded or read just now"
     except OSError as error:
         problem = f"cannot be looked into ({error.strerror})"
-    raise UsageError(
-        f"{path} {problem}, so it is not overwritten", remedy="Choose another name with -o."
-    )
+    raise UsageError(f"{path} {problem}, so it is not overwritten", remedy=_ANOTHER_NAME)
 
 
 def _move(source: Path, target: Path) -> None:

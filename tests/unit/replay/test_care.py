@@ -315,6 +315,16 @@ def test_a_recording_that_begins_while_it_is_written_is_not_replaced(tmp_path: P
     assert sorted(each.name for each in tmp_path.iterdir()) == ["r", "target"]
 
 
+def test_packing_keeps_the_permissions_and_follows_links(tmp_path: Path) -> None:
+    source, link = make(tmp_path / "r", embed=False), tmp_path / "link"
+    source.chmod(0o600)
+    link.symlink_to("r")
+    care.pack(LogReader(link), {SHA256: KERNEL}, link)
+    assert link.is_symlink()
+    assert source.stat().st_mode & 0o777 == 0o600
+    assert LogReader(source).image(SHA256) == KERNEL
+
+
 def test_two_may_write_one_recording_at_once(tmp_path: Path) -> None:
     """The last one is there in the end, and whole."""
     source, target = make(tmp_path / "r", embed=False), tmp_path / "target"

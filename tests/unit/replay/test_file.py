@@ -21,6 +21,8 @@ from lockstep.det.instant import Icount
 from lockstep.det.locks import Locks
 from lockstep.det.world import Arrival
 from lockstep.errors import BadRecording, HostFailure, LockstepError, UsageError
+from lockstep.replay import access
+from lockstep.replay.access import Claim
 from lockstep.replay.file import RecordingFile
 from lockstep.replay.format import Image, Manifest, Warp
 from lockstep.replay.log import LogReader, LogWriter
@@ -387,6 +389,107 @@ def test_a_name_that_is_too_long_is_a_usage_error(tmp_path: Path) -> None:
             attempt(tmp_path / ("x" * 300))
 
 
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
+@pytest.mark.parametrize("kind", ["file", "directory", "link"])
+def test_what_only_has_the_name_of_a_side_file_is_left_alone(
+    tmp_path: Path, suffix: str, kind: str
+) -> None:
+    """Whether there is a recording already, or none."""
+    side, thesis = tmp_path / f"r{suffix}", tmp_path / "thesis"
+    thesis.write_text("years of work")
+    if kind == "file":
+        side.write_text("years of work")
+    elif kind == "directory":
+        side.mkdir()
+        (side / "thesis").write_text("years of work")
+    else:
+        side.symlink_to(thesis)
+    before = files_of(tmp_path)
+    with pytest.raises(UsageError, match="is in the way"):
+        LogWriter(tmp_path / "r", MANIFEST)
+    assert files_of(tmp_path) == before
+
+
+def test_a_recording_through_a_link_is_the_recording(recording: Path) -> None:
+    """Its -wal file is beside the file, and not beside the link."""
+    link = recording.with_name("link")
+    link.symlink_to(recording.name)
+    subprocess.run([sys.executable, "-c", KILLED, link], check=False)
+    assert link.is_symlink()
+    for path in (recording, link):
+        assert LogReader(path).end() == 49
+        assert LogReader(path, rescue=True).end() == 49
+    LogWriter(link, MANIFEST).finish(Icount(0), 0.0, "quit")
+    assert link.is_symlink()
+    assert LogReader(recording).complete
+
+
+def test_a_recording_that_begins_in_between_keeps_its_place(
+    recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old one stays aside, where it is told, and is not put over it."""
+    before = recording.read_bytes()
+
+    def meanwhile(path: Path, *, create: bool = False) -> Claim:
+        if create:
+            recording.write_bytes(b"another's")
+        return Claim(path, create=create)
+
+    monkeypatch.setattr("lockstep.replay.place.Claim", meanwhile)
+    with pytest.raises(UsageError, match="another recording begins") as caught:
+        LogWriter(recording, MANIFEST)
+    (kept,) = recording.parent.glob("*.old/toy.lockstep")
+    assert str(kept) in caught.value.remedy
+    assert kept.read_bytes() == before
+    assert recording.read_bytes() == b"another's"
+
+
+def test_a_recording_that_is_finished_just_now_is_not_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It becomes shorter between a look at its header and one at its size."""
+    path = tmp_path / "r"
+    log = LogWriter(path, MANIFEST, {KERNEL_HASH: random.Random(1).randbytes(50_000)})
+    for at in range(1, 60):
+        log.append(Icount(at), Warp(at))
+        log.output("serial0").emit(random.Random(at).randbytes(2000))
+        log.flush(Icount(at))
+    log._file.settle()
+    read, seen = access.read_header, list[bytes]()
+
+    def slowly(of: Path) -> bytes:
+        seen.append(read(of))
+        if len(seen) == 1:
+            log.finish(Icount(60), 1.0, "quit")
+        return seen[-1]
+
+    monkeypatch.setattr("lockstep.replay.access.read_header", slowly)
+    before = path.stat().st_size
+    access._check_size(path)
+    assert path.stat().st_size < before
+    assert len(seen) == 2
+    assert LogReader(path).complete
+
+
+def test_a_new_recording_is_no_more_open_than_the_old_one(recording: Path) -> None:
+    """What was typed is in it."""
+    recording.chmod(0o600)
+    LogWriter(recording, MANIFEST).finish(Icount(0), 0.0, "quit")
+    assert recording.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_said_of_a_recording_that_never_began(recording: Path, disk: Disk) -> None:
+    """Nothing of it is left to replay: what is there is the old one."""
+    log = LogWriter(recording, MANIFEST)
+    disk.full = True
+    log._file._syncer.begin()
+    with pytest.raises(HostFailure) as caught:
+        log.flush(Icount(0))
+    assert "any more" not in str(caught.value)
+    assert "info" not in caught.value.remedy
+    log.close()
+
+
 ASK = """
 import sys
 from pathlib import Path
@@ -598,7 +701,15 @@ def test_a_missing_recording_is_a_usage_error(tmp_path: Path) -> None:
         LogReader(tmp_path / "nothing")
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"SQLite format 3\0", bytes(5000)])
+def test_a_file_without_a_byte_may_become_a_recording(tmp_path: Path) -> None:
+    """Or was to become one, when it was killed."""
+    path = tmp_path / "file"
+    path.touch()
+    with pytest.raises(BadRecording, match="is only just beginning"):
+        LogReader(path)
+
+
+@pytest.mark.parametrize("content", [b"hello", b"SQLite format 3\0", bytes(5000)])
 def test_files_of_another_sort_are_not_recordings(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)

@@ -1,6 +1,8 @@
 """A recording written anew as a whole. It appears under its name when it is complete and safe."""
 
+import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -25,6 +27,7 @@ def write_recording(
     ending: Callable[[int], Ending] | None,
 ) -> None:
     """Write it; `ending` is told how many chunks there are. An old recording is replaced."""
+    target = Path(os.path.realpath(target))
     with reserved(target):
         pass  # what would be refused in the end is refused at once
     try:
@@ -73,6 +76,8 @@ def _put_in_place(part: Path, target: Path) -> None:
         for suffix in SIDE_FILES:
             with suppress(FileNotFoundError):
                 beside(target, suffix).rename(beside(old, suffix))
+        with suppress(FileNotFoundError):
+            part.chmod(stat.S_IMODE(target.stat().st_mode))
         part.replace(target)
     except BaseException:
         for suffix in SIDE_FILES:
