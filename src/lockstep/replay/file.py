@@ -107,6 +107,9 @@ class RecordingFile:
         except sqlite3.Error as error:
             place.close()
             raise _cannot_begin(path, error) from error
+        except BaseException:
+            place.close()
+            raise
         file = cls(path, (connection, place.close), place)
         try:
             file._lay_out()

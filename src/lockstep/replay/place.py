@@ -107,9 +107,9 @@ class Place:
     def _take_permissions(self) -> None:
         """Those of the old recording: what was typed is nobody else's business now, either."""
         if self._aside is not None:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 mode = (self._aside / self._path.name).stat().st_mode
-                self._path.chmod(stat.S_IMODE(mode))
+                self._path.chmod(stat.S_IMODE(mode) | stat.S_IWUSR)
 
 
 @contextmanager

@@ -473,9 +473,10 @@ def test_a_recording_that_is_finished_just_now_is_not_damaged(
 
 def test_a_new_recording_is_no_more_open_than_the_old_one(recording: Path) -> None:
     """What was typed is in it."""
-    recording.chmod(0o600)
-    LogWriter(recording, MANIFEST).finish(Icount(0), 0.0, "quit")
-    assert recording.stat().st_mode & 0o777 == 0o600
+    for before, after in ((0o600, 0o600), (0o400, 0o600)):
+        recording.chmod(before)
+        LogWriter(recording, MANIFEST).finish(Icount(0), 0.0, "quit")
+        assert recording.stat().st_mode & 0o777 == after
 
 
 def test_what_is_said_of_a_recording_that_never_began(recording: Path, disk: Disk) -> None:
