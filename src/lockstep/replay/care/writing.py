@@ -4,8 +4,8 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -27,6 +27,29 @@ def write_recording(
     ending: Callable[[int], Ending] | None,
 ) -> None:
     """Write it; `ending` is told how many chunks there are. An old recording is replaced."""
+    with _replacing(target) as part:
+        file = RecordingFile.create(part)
+        try:
+            for sha256, data in images:
+                file.put_image(sha256, data)
+            rows = list(chunks)
+            about: dict[str, msgspec.Struct] = {"manifest": manifest}
+            if ending is not None:
+                about["ending"] = ending(len(rows))
+            file.put(rows, list(texts), about=about)
+            plain = file.finish()
+        finally:
+            file.close()
+        if not plain:
+            raise OSError(
+                "it could not be made one file, as the disk is full, or somebody reads it"
+            )
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    """A place to write to, in a folder beside `target`, which is replaced in the end by what is
+    there."""
     target = Path(os.path.realpath(target))
     with reserved(target):
         pass  # what would be refused in the end is refused at once
@@ -36,37 +59,13 @@ def write_recording(
         raise _cannot_write(target, error) from error
     try:
         part = folder / target.name
-        _write(part, manifest, images, chunks, texts, ending)
+        yield part
         with reserved(target):
             _put_in_place(part, target)
     except OSError as error:
         raise _cannot_write(target, error) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _write(
-    part: Path,
-    manifest: Manifest,
-    images: Iterable[tuple[str, bytes]],
-    chunks: Iterable[Range],
-    texts: Iterable[Text],
-    ending: Callable[[int], Ending] | None,
-) -> None:
-    file = RecordingFile.create(part)
-    try:
-        for sha256, data in images:
-            file.put_image(sha256, data)
-        rows = list(chunks)
-        about: dict[str, msgspec.Struct] = {"manifest": manifest}
-        if ending is not None:
-            about["ending"] = ending(len(rows))
-        file.put(rows, list(texts), about=about)
-        plain = file.finish()
-    finally:
-        file.close()
-    if not plain:
-        raise OSError("it could not be made one file, as the disk is full, or somebody reads it")
 
 
 def _put_in_place(part: Path, target: Path) -> None:
