@@ -203,7 +203,7 @@ class Session:
         """Whether the machine stands still on purpose. From any thread."""
         vcpu = self._vcpu
         running = vcpu.thread.ident is not None and not vcpu.over
-        return not running or vcpu.pausing or vcpu.holding
+        return not running or vcpu.pausing or vcpu.holding or self._congested()
 
     def abandon(self, failure: BaseException) -> None:
         """End with `failure`, although the vCPU thread does not come back. From any thread."""
