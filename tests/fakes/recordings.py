@@ -1,4 +1,4 @@
-"""Recordings altered behind lockstep's back, with every checksum right again."""
+"""What recordings are made of, and ways to alter them behind lockstep's back."""
 
 from __future__ import annotations
 
@@ -10,6 +10,33 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.replay.codec import checksum
+from lockstep.replay.format import Image, Manifest
+
+KERNEL = b"kernel" * 1000
+KERNEL_HASH = "ab" * 32
+MANIFEST = Manifest(
+    {"memory": "512M", "smp": 2},
+    100,
+    images=(Image("kernel", KERNEL_HASH, len(KERNEL)), Image("initrd", "cd" * 32, 5)),
+    versions={"lockstep": "0.1"},
+    host={"machine": "x86_64"},
+    created="2026-01-01T00:00:00Z",
+)
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from lockstep.replay.format import Manifest, Warp
+from lockstep.replay.log import LogWriter
+log = LogWriter(Path(sys.argv[1]), Manifest({}, 0))
+for at in range(1, 50):
+    log.append(at, Warp(at))
+    log.output("serial0").emit(b"x")
+    log.flush(at)
+log.append(50, Warp(50))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+"""A recorder that is killed after 49 commits, at the path that it is given."""
 
 
 def alter_about(path: Path, name: str, change: Callable[[dict[str, Any]], None]) -> None:
