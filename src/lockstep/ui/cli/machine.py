@@ -1,6 +1,7 @@
 """What `run` and `record` share: a machine with the console that was asked for."""
 
 from pathlib import Path
+from typing import TypedDict
 
 from lockstep.errors import UsageError
 from lockstep.host.serial import check_written, open_serial
@@ -8,37 +9,28 @@ from lockstep.host.terminal import is_terminal
 from lockstep.session.build import live
 from lockstep.session.config import MachineConfig, parse_size
 from lockstep.session.console import Console, say
+from lockstep.ui.cli.options import RecordingOptions, SessionOptions
 from lockstep.ui.cli.stats import table
 
 _KEYS = "Ctrl-A x quits, Ctrl-A h shows the other keys, Ctrl-C ends the session\n"
 
 
+class _LogOptions(TypedDict, total=False):
+    digest_every: int
+    max_log: int | None
+    embed: bool
+
+
 def start(
-    config: MachineConfig,
-    serial: str,
-    *,
-    recording: str | None = None,
-    digest_every: int = 0,
-    max_log: str | None = None,
-    embed: bool = False,
-    stats: bool = False,
+    config: MachineConfig, options: SessionOptions, recording: RecordingOptions | None = None
 ) -> int:
-    """Run it to its end; the exit status. `stats`: say where the time went."""
-    if digest_every < 0:
-        raise UsageError(f"--digest-every {digest_every} is not possible", remedy="0 means none")
-    limit = None if max_log is None else parse_size(max_log, "--max-log")
-    far_end = open_serial(serial, lambda text: say(f"lockstep: {text}\n"))
-    interactive = serial == "stdio" and is_terminal(0)
+    """Run it to its end, recorded or not; the exit status."""
+    output = None if recording is None else Path(recording.output)
+    far_end = open_serial(options.serial, lambda text: say(f"lockstep: {text}\n"))
+    interactive = options.serial == "stdio" and is_terminal(0)
     console = Console(far_end, interactive=interactive)
     try:
-        with live(
-            config,
-            console,
-            recording=None if recording is None else Path(recording),
-            digest_every=digest_every,
-            max_log=limit,
-            embed=embed,
-        ) as session:
+        with live(config, console, recording=output, **_log_options(recording)) as session:
             if interactive:
                 say(_KEYS)
             outcome = session.run()
@@ -46,11 +38,22 @@ def start(
     finally:
         far_end.close()
     say(f"lockstep: {outcome.describe()}\n")
-    if stats:
+    if options.stats:
         say(table(counted) + "\n")
-    if recording is None:
+    if output is None:
         check_written(far_end, "Free some space where it goes, or send it somewhere else.")
     else:
-        say(f"lockstep: recorded in {recording}\n")
-        check_written(far_end, f"The recording has all of it: lockstep replay {recording}")
+        say(f"lockstep: recorded in {output}\n")
+        check_written(far_end, f"The recording has all of it: lockstep replay {output}")
     return outcome.exit_status
+
+
+def _log_options(recording: RecordingOptions | None) -> _LogOptions:
+    """What `live` is told about the recording. Raises UsageError."""
+    if recording is None:
+        return {}
+    every = recording.digest_interval
+    if every < 0:
+        raise UsageError(f"--digest-every {every} is not possible", remedy="0 means none")
+    limit = None if recording.max_log is None else parse_size(recording.max_log, "--max-log")
+    return {"digest_every": every, "max_log": limit, "embed": recording.pack}

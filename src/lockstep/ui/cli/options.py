@@ -1,54 +1,116 @@
-"""The options of a machine, shared by the verbs that start one."""
+"""What several verbs take on the command line, each option once; see `spread` for the groups.
 
-from typing import Annotated, Any
+A new option of a machine that the guest can see goes into `MachineOptions`, one that it cannot into
+`SessionOptions`.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-Kernel = Annotated[str | None, typer.Option(metavar="F", help="ELF, Linux Image or raw code.")]
-Initrd = Annotated[str | None, typer.Option(metavar="F", help="Initial RAM disk.")]
-Append = Annotated[str, typer.Option(metavar="S", help="Kernel command line.")]
-Bios = Annotated[str, typer.Option(metavar="F|none|default", help="Firmware; default: OpenSBI.")]
-Dtb = Annotated[str | None, typer.Option(metavar="F", help="Replaces the device tree.")]
-Memory = Annotated[str, typer.Option(metavar="SIZE", help="RAM, such as 512M or 2G.")]
-Smp = Annotated[int, typer.Option(metavar="N", help="Harts, 1 to 8.")]
-Serial = Annotated[
-    str,
-    typer.Option(
-        metavar="WHERE",
-        help="The console: stdio, null, pty, file:F, tcp:HOST:PORT or unix:PATH.",
-    ),
-]
-Shift = Annotated[int, typer.Option(metavar="N", help="An instruction takes 2**N virtual ns.")]
-Idle = Annotated[
-    str, typer.Option(metavar="real|skip", help="While the guest waits: wait too, or jump ahead.")
-]
-Engine = Annotated[str, typer.Option(metavar="auto|interp|reference", help="How to execute.")]
-Seed = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="Compute clock and entropy from N instead of asking the host."),
-]
-DigestEvery = Annotated[
-    int, typer.Option(metavar="N", help="Instructions between digests of the machine; 0: none.")
-]
-MaxLog = Annotated[
-    str | None,
-    typer.Option(metavar="SIZE", help="Stop the machine before the recording is bigger: 64M."),
-]
-Pack = Annotated[bool, typer.Option("--pack", help="Put the images into the recording, too.")]
-Output = Annotated[str, typer.Option("-o", "--output", metavar="REC", help="The recording.")]
+from lockstep.session.config import DIGEST_EVERY, PARANOID_EVERY
+
+if TYPE_CHECKING:
+    from lockstep.session.config import MachineConfig
+
 Recording = Annotated[str, typer.Argument(metavar="REC", help="A recording.")]
-Paranoid = Annotated[
-    bool,
-    typer.Option(
-        "--paranoid", help="Digests every 100,000 instructions: slower, but they say more."
-    ),
-]
 Symbols = Annotated[
     str | None,
     typer.Option(metavar="F", help="Names functions, from an ELF such as vmlinux or a System.map."),
 ]
 Stats = Annotated[bool, typer.Option("--stats", help="Say in the end where the time went.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
+
+
+@dataclass(frozen=True)
+class MachineOptions:
+    """The machine as the guest sees it: what goes into its `MachineConfig`."""
+
+    kernel: Annotated[
+        str | None, typer.Option(metavar="F", help="ELF, Linux Image or raw code.")
+    ] = None
+    initrd: Annotated[str | None, typer.Option(metavar="F", help="Initial RAM disk.")] = None
+    append: Annotated[str, typer.Option(metavar="S", help="Kernel command line.")] = ""
+    bios: Annotated[
+        str, typer.Option(metavar="F|none|default", help="Firmware; default: OpenSBI.")
+    ] = "default"
+    dtb: Annotated[str | None, typer.Option(metavar="F", help="Replaces the device tree.")] = None
+    memory: Annotated[str, typer.Option(metavar="SIZE", help="RAM, such as 512M or 2G.")] = "512M"
+    smp: Annotated[int, typer.Option(metavar="N", help="Harts, 1 to 8.")] = 1
+    shift: Annotated[
+        int, typer.Option(metavar="N", help="An instruction takes 2**N virtual ns.")
+    ] = 2
+    idle: Annotated[
+        str,
+        typer.Option(metavar="real|skip", help="While the guest waits: wait too, or jump ahead."),
+    ] = "real"
+    engine: Annotated[
+        str, typer.Option(metavar="auto|interp|reference", help="How to execute.")
+    ] = "auto"
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Compute clock and entropy from N instead of asking the host."
+        ),
+    ] = None
+
+    def config(self) -> "MachineConfig":
+        """The machine of that description. Raises UsageError."""
+        from lockstep.session.config import MachineConfig, parse_size
+
+        choose("--idle", self.idle, "real", "skip")
+        choose("--engine", self.engine, "auto", "interp", "reference")
+        config = MachineConfig(**{**vars(self), "memory": parse_size(self.memory)})
+        config.check()
+        return config
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """How a machine is run live: its surroundings, and what is said at its end."""
+
+    serial: Annotated[
+        str,
+        typer.Option(
+            metavar="WHERE",
+            help="The console: stdio, null, pty, file:F, tcp:HOST:PORT or unix:PATH.",
+        ),
+    ] = "stdio"
+    stats: Stats = False
+
+
+@dataclass(frozen=True)
+class RecordingOptions:
+    """The recording that is made meanwhile."""
+
+    output: Annotated[str, typer.Option("-o", "--output", metavar="REC", help="The recording.")] = (
+        "last.lockstep"
+    )
+    digest_every: Annotated[
+        int, typer.Option(metavar="N", help="Instructions between digests of the machine; 0: none.")
+    ] = DIGEST_EVERY
+    paranoid: Annotated[
+        bool,
+        typer.Option(
+            "--paranoid",
+            help=f"Digests every {PARANOID_EVERY:,} instructions: slower, but they say more.",
+        ),
+    ] = False
+    max_log: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Stop the machine before the recording is bigger: 64M."),
+    ] = None
+    pack: Annotated[
+        bool, typer.Option("--pack", help="Put the images into the recording, too.")
+    ] = False
+
+    @property
+    def digest_interval(self) -> int:
+        """Instructions between digests; 0 means none."""
+        if self.paranoid and not 0 < self.digest_every < PARANOID_EVERY:
+            return PARANOID_EVERY
+        return self.digest_every
 
 
 def choose(option: str, value: str, *choices: str) -> str:
@@ -58,15 +120,3 @@ def choose(option: str, value: str, *choices: str) -> str:
     if value not in choices:
         raise UsageError(f"{option} {value} is not known", remedy=f"one of: {', '.join(choices)}")
     return value
-
-
-def machine_config(**options: Any) -> Any:
-    """The `MachineConfig` of what was given on the command line."""
-    from lockstep.session.config import MachineConfig, parse_size
-
-    choose("--idle", options["idle"], "real", "skip")
-    choose("--engine", options["engine"], "auto", "interp", "reference")
-    options["memory"] = parse_size(options["memory"])
-    config = MachineConfig(**options)
-    config.check()
-    return config
