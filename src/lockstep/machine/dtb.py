@@ -14,6 +14,7 @@ import fdt
 from lockstep.errors import UsageError
 from lockstep.machine import board
 from lockstep.machine.board import BoardConfig, Window
+from lockstep.machine.images.tree import check_tree
 
 Plain = int | str | bytes | Sequence[int] | Sequence[str] | None
 Value = Union[Plain, "Tree"]
@@ -36,32 +37,39 @@ def make_dtb(config: BoardConfig, initrd: Initrd | None, seed: bytes) -> bytes:
     """The flattened tree for this boot: generated, or the given one with this boot's `chosen`."""
     if config.dtb is not None:
         return _amended(config, initrd)
-    tree = fdt.FDT()
+    tree = fdt.FDT(entries=[])
     _grow(tree.root, _machine(config) | {"chosen": _chosen(config, initrd, seed)})
     return bytes(tree.to_dtb(version=17, last_comp_version=16, boot_cpuid_phys=0))
 
 
 def _amended(config: BoardConfig, initrd: Initrd | None) -> bytes:
     """A blob from the user is taken as it is, but for what this boot adds to it."""
-    try:
-        tree = fdt.parse_dtb(config.dtb)
-    except Exception as error:  # The parser raises whatever its struct calls run into.
-        raise UsageError(
-            f"the device tree blob cannot be read: {error}",
-            remedy="compile it with dtc -O dtb",
-        ) from error
+    blob = config.dtb or b""
+    check_tree(blob)
     added: dict[str, Value] = {}
     if config.bootargs:
         added["bootargs"] = config.bootargs
     if initrd is not None:
         added |= _initrd_range(initrd)
-    if not added:
-        return bytes(config.dtb or b"")
-    chosen = tree.get_node("/chosen", create=True)
-    for name in added:
-        chosen.remove_property(name)
-    _grow(chosen, added)
-    return bytes(tree.to_dtb())
+    return _with_chosen(blob, added) if added else blob
+
+
+def _with_chosen(blob: bytes, added: Tree) -> bytes:
+    # All trees of the library that are not given a list of reserved ranges share one: what an
+    # earlier boot reserved would be reserved in this one, too.
+    fdt.FDT().entries.clear()
+    try:
+        tree = fdt.parse_dtb(blob)
+        chosen = tree.get_node("/chosen", create=True)
+        for name in added:
+            chosen.remove_property(name)
+        _grow(chosen, added)
+        return bytes(tree.to_dtb())
+    except Exception as error:  # The library raises whatever its calls run into.
+        raise UsageError(
+            f"the device tree blob cannot be added to: {error}",
+            remedy="compile it with dtc -O dtb",
+        ) from error
 
 
 def _chosen(config: BoardConfig, initrd: Initrd | None, seed: bytes) -> dict[str, Value]:

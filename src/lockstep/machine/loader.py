@@ -22,6 +22,8 @@ KERNEL_ALIGN: Final = 2 * MIB
 INITRD_FARTHEST: Final = 512 * MIB
 DTB_CEILING: Final = 3072 * MIB
 MOST_MEMORY: Final = 1 << 40
+MOST_USEFUL: Final = 1 << 38
+"""What is not in so many bytes of RAM is not worth a remedy that asks for more."""
 
 # OpenSBI's docs/firmware/fw_dynamic.md: struct fw_dynamic_info.
 DYNAMIC_MAGIC: Final = 0x4942534F
@@ -68,6 +70,8 @@ def plan_boot(config: BoardConfig, make_dtb: Callable[[Initrd | None], bytes]) -
         initrd = _place_initrd(placed, config, next_entry)
     dtb = _place_dtb(placed, config, make_dtb(initrd))
     _check(placed, config)
+    for name, at in (("firmware", entry), ("kernel", next_entry)):
+        _check_entry(name, at, placed)
     next_entry = next_entry if config.kernel is not None else 0
     return Boot(tuple(placed), _dynamic_info(next_entry), entry, dtb, ROM.base)
 
@@ -109,7 +113,7 @@ def _check(placed: list[Placed], config: BoardConfig) -> None:
         if one.end > two.segment.address:
             raise UsageError(
                 f"the {one.name} and the {two.name} overlap at {two.segment.address:#x}",
-                remedy=f"give --memory {_enough(placed, top)}M or more, or link them apart",
+                remedy=f"{_more(placed, top)}, or link them apart",
             )
 
 
@@ -124,15 +128,28 @@ def _check_inside(item: Placed, top: int, placed: list[Placed]) -> None:
         raise UsageError(
             f"the {item.name} does not fit: it needs {item.segment.extent:,} bytes "
             f"from {start:#x}, and RAM ends at {top:#x}",
-            remedy=f"give --memory {_enough(placed, top)}M or more",
+            remedy=_more(placed, top),
         )
 
 
-def _enough(placed: list[Placed], top: int) -> int:
-    """MiB of RAM that would do: a power of two, more than there is now."""
+def _check_entry(name: str, at: int, placed: list[Placed]) -> None:
+    """That an image starts in itself: what starts in nothing would take access faults for ever."""
+    own = [p.segment for p in placed if p.name == name]
+    if not own or (any(s.address <= at < s.address + s.extent for s in own) and not at % 2):
+        return
+    raise UsageError(
+        f"the {name} starts at {at:#x}, where none of its instructions can be",
+        remedy="link it with its entry point in its code (ENTRY of the linker script, or ld -e)",
+    )
+
+
+def _more(placed: list[Placed], top: int) -> str:
+    """The remedy: as much RAM as would do, a power of two and more than there is now."""
     # Twice, because the initrd goes half way up.
     needed = max(2 * sum(p.segment.extent for p in placed) + 16 * MIB, top - DRAM_BASE + 1)
-    return max(1, 1 << ((needed - 1) // MIB).bit_length())
+    if needed > MOST_USEFUL:
+        return "check what it says of its size; no machine here has so much RAM"
+    return f"give --memory {max(1, 1 << ((needed - 1) // MIB).bit_length())}M or more"
 
 
 def _dynamic_info(next_entry: int) -> bytes:

@@ -30,6 +30,7 @@ from lockstep.machine.processor import Processor, Timebase
 from lockstep.machine.ramdigest import Memory, RamDigest
 
 A1, A2 = 11, 12
+_ZEROS = bytes(1 << 20)
 
 PowerKind = Literal["poweroff", "reboot", "fail"]
 
@@ -121,10 +122,16 @@ class Machine:
         )
         for _, segment in boot.placed:
             # At power-on what an image wants zero (.bss) is zero; after a reset it may not be.
-            padding = bytes(segment.extent - len(segment.data)) if self.resets else b""
-            self.ram.write(segment.address, segment.data + padding)
+            self.ram.write(segment.address, segment.data)
+            if self.resets:
+                self._clear(segment.address + len(segment.data), segment.address + segment.extent)
         self.rom.contents = boot.rom
         self.cpu.reset(boot.entry, {A1: boot.dtb, A2: boot.info})
+
+    def _clear(self, start: int, end: int) -> None:
+        """Zeros, in pieces: an image may want nearly all of RAM zero."""
+        for at in range(start, end, len(_ZEROS)):
+            self.ram.write(at, _ZEROS[: end - at])
 
     def _boot_seed(self) -> bytes:
         """The device tree's entropy: the configured one at power-on, derived from it afterwards."""

@@ -40,7 +40,13 @@ from lockstep.replay.replayer import Replayer
 from lockstep.session.config import MachineConfig, config_from_manifest
 from lockstep.session.console import Console, say
 from lockstep.session.idle import Idle, RealIdle, ReplayIdle, SkipIdle
-from lockstep.session.images import ImageFile, load_images, reload_images
+from lockstep.session.images import (
+    ImageFile,
+    from_recording,
+    load_images,
+    no_memory,
+    reload_images,
+)
 from lockstep.session.loop import Session
 from lockstep.session.outcome import SERIAL
 from lockstep.session.pace import Pace
@@ -90,7 +96,10 @@ def live(
     config, images = load_images(config)
     board = _board(config, images)
     # All that is wrong with the images is said before an old recording is replaced.
-    plan_boot(board, lambda initrd: make_dtb(board, initrd, bytes(_SEED_BYTES)))
+    try:
+        plan_boot(board, lambda initrd: make_dtb(board, initrd, bytes(_SEED_BYTES)))
+    except MemoryError:
+        raise no_memory("the images") from None
     try:
         ram = _ram(config.memory)
     except HostFailure as error:
@@ -149,7 +158,8 @@ def replayed(
         end = FOREVER if world.ended else world.end
         board = _board(config, images)
         seen = world if probe is None else probe.around(world)
-        computer = _build(board, config, ram, seen, locks, instants, regions, probe)
+        with from_recording():
+            computer = _build(board, config, ram, seen, locks, instants, regions, probe)
         idle = ReplayIdle(world, skip=config.idle == "skip")
         pace = Pace(config.shift) if realtime else None
         until = end if until is None else min(until, end)

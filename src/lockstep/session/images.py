@@ -1,14 +1,17 @@
 """Image files: read before a run, and found again, unchanged, before a replay."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from lockstep.errors import BadRecording, UsageError
+from lockstep.errors import BadRecording, HostFailure, UsageError
 from lockstep.host.guests import guests_directory
+from lockstep.host.plainfile import read_plain
+from lockstep.machine.images import LIMIT
 from lockstep.replay.format import Image
 from lockstep.session.config import BIOS_DEFAULT, BIOS_NONE, MachineConfig
 
@@ -53,12 +56,14 @@ def reload_images(
 
 def _load(role: str, path: str) -> ImageFile:
     try:
-        data = Path(path).read_bytes()
+        data = read_plain(path, LIMIT)
     except OSError as error:
         raise UsageError(
             f"the {role} {path} cannot be read: {error.strerror}",
-            remedy=f"check the path given with --{role}",
+            remedy=f"check the path given with --{role}; it takes a plain file",
         ) from None
+    except MemoryError:
+        raise no_memory(f"the {role} {path}") from None
     return ImageFile(role, path, data, _sha256(data))
 
 
@@ -97,6 +102,25 @@ def _find(image: Image, path: str, where: str) -> bytes:
             f"{where} cannot be read: {error}",
             remedy=f"put the file with SHA-256 {image.sha256} back there",
         ) from None
+
+
+@contextmanager
+def from_recording() -> Iterator[None]:
+    """What is wrong with the images of a recording is wrong with the recording."""
+    try:
+        yield
+    except UsageError as error:
+        raise BadRecording(
+            f"the machine of the recording cannot be built: {error.message}",
+            remedy="Get the recording again from where it was made.",
+        ) from error
+
+
+def no_memory(what: str) -> HostFailure:
+    """The error for `what` the host cannot hold."""
+    return HostFailure(
+        f"the host has not enough memory for {what}", remedy="It takes a host with more memory."
+    )
 
 
 def _firmware(bios: str) -> str | None:

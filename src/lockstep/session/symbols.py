@@ -2,18 +2,28 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from lockstep.errors import UsageError
+from lockstep.host.plainfile import open_plain
+from lockstep.machine.images.symtab import (
+    MOST_SYMBOLS,
+    STT_FUNC,
+    STT_NOTYPE,
+    ElfSymbol,
+    read_symbol_table,
+)
 from lockstep.machine.machine import Machine
 from lockstep.replay.divergence import Place
+from lockstep.session.images import no_memory
 
 _ELF: Final = b"\x7fELF"
-_CODE: Final = ("STT_FUNC", "STT_NOTYPE")
+_CODE: Final = (STT_FUNC, STT_NOTYPE)
+_LONGEST_LINE: Final = 4096
 _MAPPED: Final = re.compile(r"([0-9a-f]{8,16}) ([A-Za-z?]) (\S+)(\t\[\S+\])?")
 _MAPPED_CODE: Final = "tTwW"
 _REMEDY: Final = "give --symbols an ELF file with a symbol table, such as vmlinux, or a System.map"
@@ -32,14 +42,16 @@ class Symbols:
 
     @classmethod
     def read(cls, path: Path) -> "Symbols":
-        """Those of an ELF file's symbol table, or of a System.map."""
+        """Those of an ELF file's symbol table, or of a System.map. Raises UsageError."""
         try:
-            with path.open("rb") as file:
+            with open_plain(path) as file:
                 is_elf = file.read(len(_ELF)) == _ELF
                 file.seek(0)
                 found = _in_elf(path, file) if is_elf else _in_map(path, file)
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}", remedy=_REMEDY) from error
+        except MemoryError:
+            raise no_memory(f"the symbols of {path}") from None
         if not found._named:
             raise UsageError(f"{path} has no symbols", remedy=_REMEDY)
         return found
@@ -65,35 +77,28 @@ class Symbols:
 
 
 def _in_elf(path: Path, file: BinaryIO) -> Symbols:
-    from elftools.common.exceptions import ELFError
-    from elftools.elf.elffile import ELFFile
-
     try:
-        elf: Any = ELFFile(file)
-        table = elf.get_section_by_name(".symtab")
-        found = [] if table is None else list(table.iter_symbols())
-        sections = [each["sh_addr"] + each["sh_size"] for each in elf.iter_sections()]
-    except ELFError as error:
-        raise UsageError(f"{path} is not an ELF file: {error}", remedy=_REMEDY) from error
-    code = [e for e in found if e["st_info"]["type"] in _CODE and _is_name(e.name)]
-    code.sort(key=lambda each: _CODE.index(each["st_info"]["type"]), reverse=True)
-    ends = {e["st_value"]: _end(e, sections) for e in code}
-    return Symbols({e["st_value"]: e.name for e in code}, ends)
+        found, sections = read_symbol_table(file)
+    except ValueError as error:
+        raise UsageError(f"{path} is a damaged ELF file: {error}", remedy=_REMEDY) from error
+    code = [each for each in found if each.type in _CODE and _is_name(each.name)]
+    code.sort(key=lambda each: _CODE.index(each.type), reverse=True)
+    ends = {each.value: _end(each, sections) for each in code}
+    return Symbols({each.value: each.name for each in code}, ends)
 
 
-def _end(symbol: Any, sections: list[int]) -> int:
+def _end(symbol: ElfSymbol, sections: Sequence[int]) -> int:
     """Assembly often says no size: then it ends with its section. A constant is in none."""
-    start, size, section = (symbol[key] for key in ("st_value", "st_size", "st_shndx"))
-    if size or not isinstance(section, int) or section >= len(sections):
-        return int(start + size)
-    return sections[section]
+    if symbol.size or not 0 < symbol.section < len(sections):
+        return symbol.value + symbol.size
+    return sections[symbol.section]
 
 
 def _in_map(path: Path, file: BinaryIO) -> Symbols:
     """What nm prints, and Linux has in /proc/kallsyms: address, type and name, a line each."""
     named: dict[int, str] = {}
     addresses = set()
-    for line in file:
+    for line in _lines(path, file):
         match = _MAPPED.fullmatch(line.decode(errors="replace").rstrip("\r\n"))
         if match is None:
             raise UsageError(f"{path} is not an ELF file, nor a System.map", remedy=_REMEDY)
@@ -104,6 +109,17 @@ def _in_map(path: Path, file: BinaryIO) -> Symbols:
                 named.setdefault(address, name)
     # It has no sizes: what comes next ends it, and that may be data.
     return Symbols(named, dict(pairwise(sorted(addresses))))
+
+
+def _lines(path: Path, file: BinaryIO) -> Iterator[bytes]:
+    """Of which none is long, nor are they many."""
+    for _ in range(MOST_SYMBOLS):
+        line = file.readline(_LONGEST_LINE)
+        if not line:
+            return
+        yield line
+    if file.read(1):
+        raise UsageError(f"{path} has more than {MOST_SYMBOLS:,} symbols", remedy=_REMEDY)
 
 
 def _is_name(name: str) -> bool:

@@ -100,6 +100,15 @@ def test_the_device_tree_stays_below_three_gib() -> None:
             "firmware and the kernel overlap",
             "apart",
         ),
+        ({"kernel": elf((BASE, b"x", 1 << 63))}, "kernel does not fit", "check what it says"),
+        ({"kernel": elf((BASE, b"x", (1 << 64) - 1))}, "does not fit", "check what it says"),
+        ({"kernel": linux(image_size=1 << 63)}, "kernel does not fit", "check what it says"),
+        ({"kernel": elf(((1 << 64) - 16, b"x", 32))}, "there can be no RAM", "link it"),
+        ({"kernel": elf((BASE, b"x" * 8, 8), (BASE + 4, b"y", 1))}, "overlap", "apart"),
+        ({"kernel": elf((BASE, b"x" * 8, 8), entry=BASE + 8)}, "starts at 0x80000008", "ENTRY"),
+        ({"kernel": elf((BASE, b"x" * 8, 8), entry=BASE + 1)}, "starts at 0x80000001", "ENTRY"),
+        ({"kernel": elf((BASE, b"x" * 8, 8), entry=0)}, "kernel starts at 0x0", "ENTRY"),
+        ({"bios": elf((BASE, b"x" * 8, 8), entry=0)}, "firmware starts at 0x0", "ENTRY"),
     ],
 )
 def test_what_does_not_fit_is_refused(options: dict[str, object], why: str, remedy: str) -> None:

@@ -71,6 +71,25 @@ def test_what_cannot_be_the_image_is_not_even_read(kernel, there):
     assert loaded[0].sha256 in caught.value.remedy
 
 
+@pytest.mark.parametrize("there", ["fifo", "device", "directory", "sparse"])
+@pytest.mark.parametrize("role", images.ROLES)
+def test_an_image_is_a_plain_file_of_bounded_size(tmp_path, role, there):
+    """Nobody waits for a FIFO, nor reads until the memory is full."""
+    path = tmp_path / "image"
+    if there == "fifo":
+        os.mkfifo(path)
+    elif there == "device":
+        path.symlink_to("/dev/zero")
+    elif there == "directory":
+        path.mkdir()
+    else:
+        with path.open("wb") as file:
+            file.truncate(1 << 40)
+    with pytest.raises(UsageError, match=f"the {role} .* cannot be read: it ") as caught:
+        images.load_images(MachineConfig(**{"bios": "none", role: str(path)}))
+    assert f"--{role}" in caught.value.remedy
+
+
 def test_default_firmware_is_looked_for(kernel, monkeypatch, tmp_path):
     """In the fetched guests first; then the system's; then there is a remedy."""
     monkeypatch.setattr(images, "guests_directory", lambda: tmp_path / "guests")

@@ -130,3 +130,66 @@ def test_without_an_elf_file_with_symbols_there_is_an_error(tmp_path) -> None:
         path.write_bytes(data)
         with pytest.raises(UsageError, match=error):
             Symbols.read(path)
+
+
+def changed(offset: int, layout: str, *values: int) -> bytes:
+    """A sound file, with some field changed."""
+    data = bytearray(elf([("start", FUNC, 0x8000_0000)]))
+    struct.pack_into(layout, data, offset, *values)
+    return bytes(data)
+
+
+WHOLE = elf([("start", FUNC, 0x8000_0000)])
+TABLE = len(WHOLE) - 4 * 64 + 64
+"""Where the header of .symtab is."""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        changed(40, "<Q", 1 << 63),
+        changed(40, "<Q", 5000),
+        changed(58, "<H", 8),
+        changed(60, "<H", 65535),
+        changed(60, "<H", 0),
+        changed(4, "<B", 1),
+        changed(5, "<B", 2),
+        changed(TABLE + 24, "<Q", 1 << 63),
+        changed(TABLE + 32, "<Q", 1 << 62),
+        changed(TABLE + 40, "<I", 1 << 31),
+        changed(TABLE + 56, "<Q", 1),
+        changed(TABLE + 56, "<Q", 0),
+        changed(TABLE + 64 + 24, "<Q", 1 << 63),
+        *(WHOLE[:end] for end in range(4, len(WHOLE), 7)),
+    ],
+)
+def test_a_damaged_symbol_table_is_refused(tmp_path: Path, data: bytes) -> None:
+    """Before anything is read where it says, or as often as it says."""
+    path = tmp_path / "x"
+    path.write_bytes(data)
+    with pytest.raises(UsageError) as refused:
+        Symbols.read(path)
+    assert "symbol" in refused.value.remedy
+
+
+def test_symbols_may_name_strings_that_are_not_there(tmp_path: Path) -> None:
+    """They have no name then."""
+    data = bytearray(elf([("start", FUNC, 0x8000_0000), ("main", FUNC, 0x8000_0010)]))
+    struct.pack_into("<I", data, 64 + 24, 1 << 31)
+    path = tmp_path / "x"
+    path.write_bytes(data)
+    assert Symbols.read(path).name(0x8000_0010) == "main"
+    assert Symbols.read(path).name(0x8000_0000) == ""
+
+
+def test_a_line_of_a_map_is_bounded(tmp_path: Path) -> None:
+    """A file of zeros is one line, and no map."""
+    path = tmp_path / "x"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(UsageError, match="not an ELF file"):
+        Symbols.read(path)
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(UsageError, match="not a plain file"):
+        Symbols.read(path)
