@@ -47,6 +47,17 @@ class Terminal:
             self._seen += os.read(self.master, 4096)
         return self._seen
 
+    def unread(self) -> bytes:
+        """What was typed and nobody has read: it would be a shell's."""
+        os.set_blocking(self.slave, False)
+        mode = termios.tcgetattr(self.slave)
+        mode[3] &= ~termios.ICANON
+        termios.tcsetattr(self.slave, termios.TCSANOW, mode)
+        try:
+            return os.read(self.slave, 4096)
+        except BlockingIOError:
+            return b""
+
     def _wait(self, deadline: float) -> bool:
         left_s = max(deadline - time.monotonic(), 0)
         return bool(select.select([self.master], [], [], left_s)[0])

@@ -99,6 +99,8 @@ def show(value: int | None) -> str:
 
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, int]]:
+    if value is msgspec.UNSET:
+        return
     if value is None:
         yield name, _NONE
     elif isinstance(value, int):

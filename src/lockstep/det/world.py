@@ -5,7 +5,7 @@ and neither can tell a live world from a recorded or a replayed one.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from lockstep.det.instant import Icount
 from lockstep.det.state import Digests
@@ -26,6 +26,16 @@ class Arrival(NamedTuple):
 
     port: str
     data: bytes
+
+
+BREAK_PORT: Final = ".break"
+"""Ends the name of the port at which the breaks of a serial port arrive."""
+
+
+def line_break(port: str) -> Arrival:
+    """The line of a serial port is held low for longer than a character: the receiver takes that
+    for a character of zeros (PC16550D 8.6.3)."""
+    return Arrival(port + BREAK_PORT, b"\0")
 
 
 class World(Protocol):

@@ -11,9 +11,9 @@ writable may be filled by another process before it is written to.
 import io
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import Any, Final
 
 from lockstep.host.output import OutputPump, write_all
@@ -43,23 +43,58 @@ def queued_stderr() -> Iterator[None]:
 
 def unread() -> bool:
     """Whether something that was said still waits to be read."""
-    queue = getattr(sys.stderr, "buffer", None)
-    return isinstance(queue, _Queue) and queue.pump.behind
+    queue = _queue()
+    return queue is not None and queue.pump.behind
 
 
 def read_so_far() -> None:
     """Wait a moment for what was said to be written: on a terminal it is to come before what is
     written next elsewhere."""
-    queue = getattr(sys.stderr, "buffer", None)
-    if isinstance(queue, _Queue):
+    queue = _queue()
+    if queue is not None:
         queue.pump.flush(_MOMENT_S)
+
+
+def write_console(fd: int, data: bytes) -> None:
+    """Write what the guest says; for an `OutputPump`. Where messages go to the same terminal or
+    file, the next one begins on a line of its own."""
+    queue = _queue()
+    if queue is None or not _same_file(fd, _STDERR):
+        write_all(fd, data)
+        return
+    with queue.turn:
+        write_all(fd, data)
+        queue.in_mid_line = not data.endswith(b"\n")
+
+
+def _queue() -> "_Queue | None":
+    buffer = getattr(sys.stderr, "buffer", None)
+    return buffer if isinstance(buffer, _Queue) else None
+
+
+def _same_file(one: int, other: int) -> bool:
+    try:
+        return os.path.sameopenfile(one, other)
+    except OSError:  # one of them is closed
+        return False
 
 
 class _Queue(io.RawIOBase):
     """A file of which `write` never waits."""
 
     def __init__(self) -> None:
-        self.pump = OutputPump("messages", partial(write_all, _STDERR), gathering_s=0)
+        self.pump = OutputPump("messages", self._say, gathering_s=0)
+        self.turn = threading.Lock()
+        # Guarded by turn.
+        self.in_mid_line = False
+        """The guest has begun a line, in the same file, and not ended it."""
+
+    def _say(self, data: bytes) -> None:
+        with self.turn:
+            if self.in_mid_line and not data.startswith(b"\n"):
+                data = b"\n" + data
+            self.in_mid_line = False
+            write_all(_STDERR, data)
 
     def writable(self) -> bool:
         return True

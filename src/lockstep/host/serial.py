@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from lockstep.errors import HostFailure, UsageError
+from lockstep.host.messages import write_console
 from lockstep.host.output import OutputPump, write_all
 from lockstep.host.sockets import SocketSerial, listen_tcp, listen_unix
 
@@ -160,7 +161,7 @@ def open_serial(spec: str, notify: Notify) -> Serial:
     kind, _, rest = spec.partition(":")
     match kind, bool(rest):
         case "stdio", False:
-            return FdSerial("stdio", _readable(0), 1)
+            return FdSerial("stdio", _readable(0), 1, write=write_console)
         case "null", False:
             return NullSerial()
         case "pty", False:
@@ -185,7 +186,7 @@ def check_written(far_end: Serial, remedy: str) -> None:
 
 def output_only() -> Serial:
     """Standard output and no input: the console of a replay."""
-    return FdSerial("stdio", None, 1)
+    return FdSerial("stdio", None, 1, write=write_console)
 
 
 def _readable(fd: int) -> int | None:

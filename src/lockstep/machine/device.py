@@ -108,6 +108,10 @@ class Device:
         """Something came from outside for this device."""
         raise Undeliverable(f"{type(self).__name__} takes no arrivals, but {len(data)} bytes came")
 
+    def receive_break(self) -> None:
+        """The line of this serial port was held low."""
+        raise Undeliverable(f"{type(self).__name__} has no line on which a break could come")
+
     @property
     def hungry(self) -> bool:
         """Whether the guest keeps up with what `receive` gets."""

@@ -13,7 +13,7 @@ import msgspec
 
 from lockstep.det.leaves import Fields, Inside, leaves
 from lockstep.det.state import Digests, canonical_bytes, digest
-from lockstep.det.world import Arrival, Outlet
+from lockstep.det.world import BREAK_PORT, Arrival, Outlet
 from lockstep.machine import board
 from lockstep.machine.board import BoardConfig
 from lockstep.machine.bus import Bus
@@ -157,6 +157,8 @@ class Machine:
             self._press(data)
         elif port in self.devices:
             self.devices[port].receive(data)
+        elif (device := port.removesuffix(BREAK_PORT)) in self.devices:
+            self.devices[device].receive_break()
         else:
             raise Undeliverable(f"something arrived at port {port!r}, which this machine lacks")
 

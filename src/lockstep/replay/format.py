@@ -14,10 +14,10 @@ import msgspec
 
 from lockstep.det.fifo import LockCounts
 from lockstep.det.instant import Icount
-from lockstep.det.world import Arrival
+from lockstep.det.world import BREAK_PORT, Arrival, line_break
 
 VERSION: Final = 1
-REVISION: Final = 3
+REVISION: Final = 4
 """Of what VERSION has: raised with every field that is appended and every kind that is added."""
 FIRST_SKIPPABLE: Final = 128
 LOCATOR_BYTES: Final = 4
@@ -171,6 +171,17 @@ class Arrived(ArrivalEvent, frozen=True, tag=19):
         return Arrival(self.port, self.data)
 
 
+class Break(ArrivalEvent, frozen=True, tag=20):
+    """A serial port's line was held low for longer than a character."""
+
+    kind = "break"
+    port: str
+
+    def arrival(self) -> Arrival:
+        """The arrival, as the machine got it."""
+        return line_break(self.port)
+
+
 class Checkpoint(Event, frozen=True, tag=32):
     """The two threads met here. `total` digests the whole machine and must come out the same.
 
@@ -197,7 +208,7 @@ class Checkpoint(Event, frozen=True, tag=32):
 
 
 AnyEvent = (
-    WallClock | Entropy | Answer | SerialInput | Warp | Power | Arrived | Checkpoint
+    WallClock | Entropy | Answer | SerialInput | Warp | Power | Arrived | Break | Checkpoint
 )  # a kind that is not in this union is not in the file format
 KINDS: Final[dict[int, type[Event]]] = {
     cls.__struct_config__.tag: cls for cls in get_args(AnyEvent)
@@ -227,6 +238,8 @@ def answer_event(port: str, question: str, data: bytes) -> AnyEvent:
 def arrival_event(arrival: Arrival) -> AnyEvent:
     """The most specific event for an arrival; it gives back exactly the same arrival."""
     port, data = arrival
+    if arrival == line_break(port.removesuffix(BREAK_PORT)):
+        return Break(port.removesuffix(BREAK_PORT))
     if port.startswith("serial"):
         return SerialInput(port, data)
     if port == "warp" and not data:

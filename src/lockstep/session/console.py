@@ -6,12 +6,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
-from lockstep.det.world import Arrival
+from lockstep.det.world import Arrival, line_break
 from lockstep.host.serial import Serial
-from lockstep.host.terminal import HELP, INTERRUPT, EscapeFilter, is_terminal, single_keys
+from lockstep.host.terminal import HELP, EscapeFilter, is_terminal, key_name, single_keys
 from lockstep.session.control import Desk
 from lockstep.session.monitor import Monitor
 from lockstep.session.outcome import SERIAL
+from lockstep.session.stamps import LineStamps
 
 _STDIN: Final = 0
 
@@ -29,6 +30,9 @@ class Console:
         self._put_back: Callable[[], None] | None = None
         self._keys = EscapeFilter()
         self._monitor: Monitor | None = None
+        self._at_monitor = False
+        self._stamps = LineStamps()
+        self._virtual_ns: Callable[[], int] = int
 
     def __enter__(self) -> Self:
         if self._interactive:
@@ -62,7 +66,7 @@ class Console:
 
     def emit(self, data: bytes) -> None:
         """Show what the guest says. Holds the machine if nobody reads as fast as that."""
-        self._serial.emit(data)
+        self._serial.emit(self._stamps.mark(data, self._virtual_ns))
         if self._serial.congested():
             self._hold()
 
@@ -74,6 +78,10 @@ class Console:
         """Have `hold` called when `congested` begins, from the thread that emits."""
         self._hold = hold
 
+    def stamp_with(self, virtual_ns: Callable[[], int]) -> None:
+        """Have lines stamped with this time, in ns, whenever somebody wants to see stamps."""
+        self._virtual_ns = virtual_ns
+
     def take(self, source: int, desk: Desk) -> None:
         """Read a source that is ready, and pass on what came."""
         data = self._serial.receive(source)
@@ -81,8 +89,8 @@ class Console:
             self._to_guest(data, desk)
             return
         for typed, command in self._keys.feed(data):
-            if self._monitor is not None:
-                self._monitor.type(typed)
+            if self._at_monitor:
+                self._the_monitor(desk).type(typed)
             else:
                 self._to_guest(typed, desk)
             if command is not None:
@@ -93,19 +101,35 @@ class Console:
             desk.post(Arrival(SERIAL, data))
 
     def _obey(self, command: str, desk: Desk) -> None:
-        if command == "x":
-            desk.request(b"quit")
-        elif command == INTERRUPT:
-            if self._serial.congested():
-                self._serial.abandon()  # nobody reads it
-            desk.request(b"interrupt")
-        elif command == "h":
-            say(HELP)
-        elif self._monitor is None:
+        match command:
+            case "x":
+                if self._serial.congested():
+                    self._serial.abandon()  # nobody reads it
+                desk.request(b"quit")
+            case "c":
+                self._switch(self._the_monitor(desk))
+            case "b":
+                desk.post(line_break(SERIAL))
+            case "t":
+                self._stamps.on = not self._stamps.on
+                say(f"lockstep: time stamps {'on' if self._stamps.on else 'off'}\n")
+            case "h":
+                say(HELP)
+            case _:
+                say(f"lockstep: there is no command Ctrl-A {key_name(command)}\n{HELP}")
+
+    def _the_monitor(self, desk: Desk) -> Monitor:
+        """The one monitor of the session: it remembers what was typed."""
+        if self._monitor is None:
             self._monitor = Monitor(desk, say)
+        return self._monitor
+
+    def _switch(self, monitor: Monitor) -> None:
+        self._at_monitor = not self._at_monitor
+        if self._at_monitor:
+            monitor.enter()
         else:
-            self._monitor.leave()
-            self._monitor = None
+            monitor.leave()
 
 
 def _carry_on() -> None:

@@ -71,6 +71,7 @@ class Session:
         self._signals = StopSignals(self._poller.ring, self._poller.bell)
         self._vcpu = VCpu(computer, self._poller.ring, until, pace, self._congested, clock)
         console.hold_with(computer.cpu.request_stop)
+        console.stamp_with(lambda: computer.cpu.virtual_ns)
         self._posted = False
         self._hungry = True
         self._interrupted = False

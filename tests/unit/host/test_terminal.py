@@ -7,7 +7,7 @@ import termios
 
 import pytest
 
-from lockstep.host.terminal import EscapeFilter, Keys, single_keys
+from lockstep.host.terminal import EscapeFilter, Keys, key_name, single_keys
 
 
 @pytest.mark.parametrize(
@@ -17,16 +17,15 @@ from lockstep.host.terminal import EscapeFilter, Keys, single_keys
         (b"\x01x", [Keys(b"", "x")]),
         (b"ab\x01ccd", [Keys(b"ab", "c"), Keys(b"cd", None)]),
         (b"\x01\x01", [Keys(b"\x01", None)]),
-        (b"\x01\x03", [Keys(b"\x03", None)]),
-        (b"a\x03b", [Keys(b"a", "\x03"), Keys(b"b", None)]),
-        (b"\x01\x01\x03", [Keys(b"\x01", "\x03")]),
-        (b"\x01z", []),
+        (b"\x01\x03", [Keys(b"", "\x03")]),
+        (b"a\x03b", [Keys(b"a\x03b", None)]),
+        (b"\x01\x01\x03", [Keys(b"\x01\x03", None)]),
+        (b"\x01z", [Keys(b"", "z")]),
         (b"", []),
     ],
 )
 def test_escape_keys(typed, parts):
-    """Ctrl-A and a letter, or Ctrl-C, is for us, the rest for the guest; an unknown letter is
-    nobody's."""
+    """Ctrl-A and a key is for us, known or not; the rest, Ctrl-C included, for the guest."""
     assert EscapeFilter().feed(typed) == parts
 
 
@@ -60,3 +59,11 @@ def test_a_terminal_is_put_back_even_when_nobody_does():
     assert termios.tcgetattr(slave) == before
     os.close(master)
     os.close(slave)
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [("z", "z"), ("\x03", "Ctrl-C"), ("\x1b", "Ctrl-["), ("\x7f", "key 0x7f")]
+)
+def test_keys_have_names(key, name):
+    """No key is shown as it is that would do something to the terminal."""
+    assert key_name(key) == name

@@ -62,6 +62,8 @@ def exercise(device: Device, seed: int, steps: int = 60) -> list[int]:
             device.drive(rng.randrange(1, 96), rng.random() < 0.5)
         elif isinstance(device, Uart16550) and rng.random() < 0.2:
             device.receive(rng.randbytes(rng.randrange(40)))
+            if rng.random() < 0.3:
+                device.receive_break()
         elif access and access.reader:
             read.append(access.reader())
         elif access and access.writer:

@@ -1,6 +1,7 @@
 """The UART keeps to its data sheet (PC16550D) where Linux, OpenSBI and QEMU's users rely on it."""
 
 from fakes.device import FakeLine, FakeOutlet, Guest
+from lockstep.det.state import canonical_bytes
 from lockstep.machine.devices.uart16550 import Uart16550
 
 DATA, IER, IIR, FCR, LCR, MCR, LSR, MSR, SCR = 0, 1, 2, 2, 3, 4, 5, 6, 7
@@ -197,3 +198,43 @@ def test_a_full_wire_asks_for_no_more() -> None:
     for _ in range(4097):
         uart.rbr()
     assert uart.hungry
+
+
+def test_a_break_is_told_of_with_its_character() -> None:
+    """PC16550D 8.6.3: a character of zeros, and LSR bit 4 when that is the oldest, once."""
+    serial = Serial()
+    serial.guest[FCR] = 1
+    serial.guest[IER] = 4
+    serial.device.receive(b"a")
+    serial.device.receive_break()
+    serial.device.receive(b"b")
+    assert serial.guest[LSR] == 0xE1
+    assert serial.guest[DATA] == ord("a")
+    assert serial.line.level
+    assert serial.guest[IIR] == 0xC6
+    assert serial.guest[LSR] == 0xF1
+    assert serial.guest[LSR] == 0x61
+    assert not serial.line.level
+    assert [serial.guest[DATA], serial.guest[DATA]] == [0, ord("b")]
+
+
+def test_a_break_that_has_to_wait_keeps_its_place() -> None:
+    """Beyond the FIFO, on the wire; emptying the FIFO moves it up."""
+    serial = Serial()
+    serial.guest[FCR] = 1
+    serial.device.receive(bytes(20))
+    serial.device.receive_break()
+    assert serial.guest[LSR] == 0x61
+    serial.guest[FCR] = 3
+    for _ in range(4):
+        assert serial.guest[LSR] & 0x10 == 0
+        serial.guest[DATA]
+    assert serial.guest[LSR] & 0x10
+
+
+def test_a_uart_without_breaks_is_saved_as_before_there_were_any() -> None:
+    """Digests of old recordings still match."""
+    serial = Serial()
+    serial.device.receive_break()
+    serial.guest[DATA]
+    assert b"breaks" not in canonical_bytes(serial.device.save())

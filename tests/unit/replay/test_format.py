@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep.det.instant import Icount
-from lockstep.det.world import Arrival
+from lockstep.det.world import Arrival, line_break
 from lockstep.errors import BadRecording
 from lockstep.replay import codec
 from lockstep.replay.format import (
@@ -16,6 +16,7 @@ from lockstep.replay.format import (
     Answer,
     AnswerEvent,
     ArrivalEvent,
+    Break,
     Checkpoint,
     Entropy,
     Event,
@@ -52,6 +53,7 @@ def test_the_numbers_of_the_kinds_never_change() -> None:
         17: "warp",
         18: "power",
         19: "arrival",
+        20: "break",
         32: "checkpoint",
     }
 
@@ -79,6 +81,8 @@ def test_arrivals_and_answers_get_the_most_specific_kind() -> None:
     assert answer_event("rtc", "wall-clock", b"odd") == Answer("rtc", "wall-clock", b"odd")
     assert answer_event("dtb", "entropy", b"e") == Entropy("dtb", b"e")
     assert arrival_event(Arrival("serial0", b"x")) == SerialInput("serial0", b"x")
+    assert arrival_event(line_break("serial0")) == Break("serial0")
+    assert Break("serial0").arrival() == line_break("serial0")
     assert arrival_event(Arrival("warp", b"")) == Warp(None)
     assert arrival_event(Arrival("warp", bytes(8))) == Warp(0)
     assert arrival_event(Arrival("power", b"shutdown")) == Power("shutdown")

@@ -81,10 +81,44 @@ def test_help_names_every_command(monitor, said):
 
 def test_the_line_can_be_edited(monitor, desk, said):
     """Backspace and Ctrl-U; other control keys are nothing."""
-    monitor.type(b"rubbish\x15\x1bquix\x7ft\r")
+    monitor.type(b"rubbish\x15quix\x7ft\r")
     assert desk.requests == [b"quit"]
     monitor.type(b"\x7f\r")
     assert said[-1] == PROMPT
+
+
+@pytest.mark.parametrize(
+    ("line", "requests"),
+    [
+        (b"q\r", [b"quit"]),
+        (b"system_r\r", [b"reset"]),
+        (b"system\r", []),
+        (b"syst\t\tp\t\r", [b"shutdown"]),
+        (b"system_reset\x03quit\r", [b"quit"]),
+        (b"q\r\x1b[A\r", [b"quit", b"quit"]),
+    ],
+    ids=["short", "clear", "unclear", "Tab", "Ctrl-C", "history"],
+)
+def test_commands_need_not_be_typed_in_full(monitor, desk, line, requests):
+    """Abbreviated as long as it is clear, completed, brought back; Ctrl-C forgets the line."""
+    monitor.type(line)
+    assert desk.requests == requests
+
+
+def test_what_a_short_command_may_mean_is_said(monitor, said):
+    """Rather than one of them done."""
+    monitor.type(b"system\r")
+    assert "system_reset, system_powerdown" in "".join(said)
+
+
+def test_an_answer_that_comes_late_leaves_the_line_as_it_was(monitor, desk, said):
+    """It appears before the prompt, which comes but once."""
+    monitor.enter()
+    monitor.type(b"info\rqu")
+    said.clear()
+    desk.mailbox.serve()
+    assert "".join(said).startswith("instructions")
+    assert "".join(said).endswith(f"{PROMPT}qu")
 
 
 def test_a_typing_error_is_answered(monitor, said):

@@ -22,7 +22,8 @@ IIR_FIFOS = 0xC0
 FCR_ENABLE, FCR_CLEAR_RECEIVER = 1, 2
 LCR_DIVISOR = 0x80
 MCR_LOOP = 0x10
-LSR_DATA, LSR_OVERRUN, LSR_TRANSMITTER_IDLE = 0x01, 0x02, 0x60
+LSR_DATA, LSR_OVERRUN, LSR_BREAK, LSR_TRANSMITTER_IDLE = 0x01, 0x02, 0x10, 0x60
+LSR_ERROR_IN_FIFO = 0x80
 MSR_CTS, MSR_DSR, MSR_RI, MSR_DCD = 0x10, 0x20, 0x40, 0x80
 
 # Sloppy drivers use wider accesses; like QEMU's, every size reaches the one register at its offset.
@@ -30,7 +31,11 @@ ANY = (1, 2, 4, 8)
 
 
 class Uart16550State(msgspec.Struct, frozen=True):
-    """Registers under their data sheet's names; `wire` is input the receiver had no room for."""
+    """Registers under their data sheet's names; `wire` is input the receiver had no room for.
+
+    `breaks` says which characters, counted from the oldest in `fifo` on through `wire`, are breaks
+    that nobody has been told of. A state without any has no such field, as before there were some.
+    """
 
     divisor: int = 12
     ier: int = 0
@@ -43,6 +48,7 @@ class Uart16550State(msgspec.Struct, frozen=True):
     thr_empty: bool = False
     fifo: bytes = b""
     wire: bytes = b""
+    breaks: tuple[int, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Uart16550(Device):
@@ -62,6 +68,7 @@ class Uart16550(Device):
     thr_empty: bool
     fifo: bytearray
     wire: bytearray
+    breaks: list[int] | msgspec.UnsetType
 
     def __init__(self, outlet: Outlet, line: IrqLine) -> None:
         self.outlet = outlet
@@ -72,6 +79,11 @@ class Uart16550(Device):
         self.wire += data
         self._fill()
         self._update_line()
+
+    def receive_break(self) -> None:
+        """PC16550D 8.6.3: it comes as one character of zeros, told of when that is the oldest."""
+        self._set_breaks([*(self.breaks or ()), len(self.fifo) + len(self.wire)])
+        self.receive(b"\0")
 
     @property
     def hungry(self) -> bool:
@@ -84,6 +96,7 @@ class Uart16550(Device):
         if self.lcr & LCR_DIVISOR:
             return self.divisor & 0xFF
         value = self.fifo.pop(0) if self.fifo else 0
+        self._forget(1)
         self._fill()
         self._update_line()
         return value
@@ -137,6 +150,7 @@ class Uart16550(Device):
         driver that clears several times in a row does not eat input meant for later.
         """
         if (value ^ self.fcr) & FCR_ENABLE or value & FCR_CLEAR_RECEIVER:
+            self._forget(len(self.fifo))
             self.fifo.clear()
         # PC16550D 8.4: bits 7 and 6 are written only while bit 0 is 1.
         self.fcr = value & (0xC0 | FCR_ENABLE) if value & FCR_ENABLE else 0
@@ -173,9 +187,15 @@ class Uart16550(Device):
 
     @reads(5, *ANY)
     def lsr(self) -> int:
-        """LSR; reading clears the overrun error."""
+        """LSR; reading clears the overrun error and the break."""
         self._fill()
         value = LSR_TRANSMITTER_IDLE | (LSR_DATA if self.fifo else 0)
+        # PC16550D 8.6.3, 8.6.8: the error belongs to a character; bit 7 is always 0 without FIFOs.
+        if self.fcr & FCR_ENABLE and any(at < len(self.fifo) for at in self.breaks or ()):
+            value |= LSR_ERROR_IN_FIFO
+        if self._break_is_oldest():
+            value |= LSR_BREAK
+            self._set_breaks([at for at in self.breaks or () if at])
         if self.overrun:
             value |= LSR_OVERRUN
             self.overrun = False
@@ -212,12 +232,25 @@ class Uart16550(Device):
 
     def _loop_back(self, value: int) -> None:
         if len(self.fifo) < self._depth():
+            here = len(self.fifo)
+            self._set_breaks([at + (at >= here) for at in self.breaks or ()])
             self.fifo.append(value)
             return
         self.overrun = True
         # PC16550D 8.5: without FIFOs the new character overwrites the old one; a full FIFO stays.
         if not self.fcr & FCR_ENABLE:
             self.fifo[0] = value
+            self._set_breaks([at for at in self.breaks or () if at])
+
+    def _break_is_oldest(self) -> bool:
+        return bool(self.fifo) and 0 in (self.breaks or ())
+
+    def _forget(self, count: int) -> None:
+        """The `count` oldest characters are gone."""
+        self._set_breaks([at - count for at in self.breaks or () if at >= count])
+
+    def _set_breaks(self, at: list[int]) -> None:
+        self.breaks = at or msgspec.UNSET
 
     def _modem_lines(self) -> int:
         """Carrier, ready and clear to send; in loop mode OUT2, OUT1, DTR and RTS."""
@@ -228,7 +261,7 @@ class Uart16550(Device):
 
     def _most_urgent(self) -> int:
         """PC16550D table IV."""
-        if self.overrun and self.ier & IER_LINE:
+        if (self.overrun or self._break_is_oldest()) and self.ier & IER_LINE:
             return IIR_LINE
         if self.fifo and self.ier & IER_RECEIVED:
             full = not self.fcr & FCR_ENABLE or len(self.fifo) >= TRIGGER_LEVELS[self.fcr >> 6]

@@ -12,7 +12,7 @@ from lockstep.session.console import Console, say
 from lockstep.ui.cli.options import RecordingOptions, SessionOptions
 from lockstep.ui.cli.stats import table
 
-_KEYS = "Ctrl-A x quits, Ctrl-A h shows the other keys, Ctrl-C ends the session\n"
+_KEYS = "lockstep: Ctrl-A x ends the session, Ctrl-A h shows all keys; Ctrl-C is the guest's\n"
 
 
 class _LogOptions(TypedDict, total=False):

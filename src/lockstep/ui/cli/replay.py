@@ -18,6 +18,7 @@ def replay(
 ) -> None:
     """Replay a recording, console included. Succeeds only if all of it came out the same."""
     from lockstep.host.serial import check_written, output_only
+    from lockstep.host.terminal import undisturbed
     from lockstep.session.console import say
     from lockstep.session.symbols import read_symbols
     from lockstep.ui.cli.again import run_again
@@ -27,9 +28,10 @@ def replay(
         raise typer.BadParameter("must not be negative", param_hint="--until")
     names = read_symbols(symbols)
     far_end = output_only()
-    outcome, counted, ended, end = run_again(
-        recording, far_end, until=until, realtime=realtime, symbols=names
-    )
+    with undisturbed(0):
+        outcome, counted, ended, end = run_again(
+            recording, far_end, until=until, realtime=realtime, symbols=names
+        )
     if ended or outcome.instructions < end:
         say(f"lockstep: {outcome.describe()}\n")
     if not ended:
