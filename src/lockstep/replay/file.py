@@ -18,19 +18,11 @@ from typing import Any, Final
 import msgspec
 
 from lockstep.errors import BadRecording, HostFailure, LockstepError, UsageError
-from lockstep.replay.access import (
-    APPLICATION_ID,
-    NOT_ONE,
-    Opened,
-    beside,
-    connect_to_read,
-    connect_to_rescue,
-    left_behind,
-    not_begun,
-)
+from lockstep.replay.access import Opened, connect_to_read, connect_to_rescue
 from lockstep.replay.codec import checksum, compress, decompress, verify_checksum
 from lockstep.replay.format import VERSION
 from lockstep.replay.place import Place
+from lockstep.replay.regular import APPLICATION_ID, NOT_ONE, beside, left_behind, not_begun
 from lockstep.replay.syncer import Syncer
 
 _PAGE_SIZE: Final = 1024
@@ -238,7 +230,8 @@ class RecordingFile:
                     self._db.execute("VACUUM")
             self._db.execute("PRAGMA busy_timeout=100")
             try:
-                self._db.execute("PRAGMA journal_mode=DELETE")
+                # Not DELETE: this last change of the header, too, leaves no journal to anybody.
+                self._db.execute("PRAGMA journal_mode=MEMORY")
                 plain = True
             except sqlite3.OperationalError:
                 self._syncer.begin()

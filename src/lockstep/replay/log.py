@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from lockstep.det.fifo import LockCounts
 from lockstep.det.instant import FOREVER, START, Icount
 from lockstep.errors import BadRecording, HostFailure, UsageError
-from lockstep.replay.access import not_begun
 from lockstep.replay.chain import Chain
 from lockstep.replay.codec import (
     MAX_EVENTS,
@@ -24,6 +23,7 @@ from lockstep.replay.codec import (
 from lockstep.replay.file import ChunkRow, Range, RecordingFile, Text, TextRow, damaged
 from lockstep.replay.format import REVISION, AnyEvent, Checkpoint, Ending, Logged, Manifest
 from lockstep.replay.merge import MERGED_BYTES, merge_chunks, merge_texts
+from lockstep.replay.regular import not_begun
 
 _FLUSH_NS: Final = 300_000_000
 """Commit no oftener, in host time. `tick` is called so often that `kill -9` loses less than a

@@ -13,15 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from lockstep.errors import HostFailure, UsageError
-from lockstep.replay.access import (
-    OLD,
-    SIDE_FILES,
-    Claim,
-    being_read,
-    beside,
-    is_side_file,
-    may_replace,
-)
+from lockstep.replay.claim import Claim
+from lockstep.replay.regular import OLD, SIDE_FILES, beside, flaw_of_side_file, may_replace
 
 _ALL: Final = (*SIDE_FILES, "")
 _ANOTHER_NAME: Final = "Choose another name with -o."
@@ -116,8 +109,7 @@ class Place:
 def reserved(path: Path) -> Iterator[None]:
     """Nobody else replaces what is at `path`, if anything is.
 
-    Refuses what is no recording, and one that is just being recorded or read. What a killed
-    recording has in its -wal file is in its place afterwards.
+    Refuses what is no recording, and one that is just being recorded, or read by other programs.
     """
     claim = _claim_replaceable(path)
     try:
@@ -131,7 +123,7 @@ def _claim_replaceable(path: Path) -> Claim | None:
     try:
         for suffix in SIDE_FILES:
             side = beside(path, suffix)
-            if os.path.lexists(side) and not is_side_file(side, suffix):
+            if flaw_of_side_file(path, suffix) is not None:
                 raise UsageError(f"{side} is in the way, and no recording's", remedy=_ANOTHER_NAME)
         if not os.path.exists(path):
             return None
@@ -139,7 +131,7 @@ def _claim_replaceable(path: Path) -> Claim | None:
             problem = "exists and is not a recording"
         else:
             claim = Claim(path)
-            if not being_read(path):
+            if not claim.in_use():
                 return claim
             claim.close()
             problem = "is being recorded or read just now"

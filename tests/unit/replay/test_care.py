@@ -21,13 +21,13 @@ from lockstep.det.locks import Locks
 from lockstep.det.world import Arrival
 from lockstep.errors import BadRecording, HostFailure, LockstepError, UsageError
 from lockstep.replay import care, codec
-from lockstep.replay.access import beside
 from lockstep.replay.care.writing import write_recording
 from lockstep.replay.file import RecordingFile
 from lockstep.replay.format import Image, Manifest, Warp
 from lockstep.replay.log import LogReader, LogWriter
 from lockstep.replay.merge import merge_chunks, merge_texts
 from lockstep.replay.recorder import Recorder
+from lockstep.replay.regular import beside
 from lockstep.replay.replayer import Replayer
 
 KERNEL = b"kernel" * 1000

@@ -18,7 +18,7 @@ from fakes.recordings import KERNEL_HASH, KILLED, MANIFEST
 from lockstep.det.instant import Icount
 from lockstep.errors import BadRecording, HostFailure, LockstepError, UsageError
 from lockstep.replay import access
-from lockstep.replay.access import Claim
+from lockstep.replay.claim import Claim
 from lockstep.replay.file import RecordingFile
 from lockstep.replay.format import Manifest, Warp
 from lockstep.replay.log import LogReader, LogWriter

@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 
 from lockstep.errors import HostFailure, LockstepError
-from lockstep.replay.access import SIDE_FILES, beside
 from lockstep.replay.file import Range, RecordingFile, Text
 from lockstep.replay.format import Ending, Manifest
 from lockstep.replay.place import reserved
+from lockstep.replay.regular import SIDE_FILES, beside
 from lockstep.replay.syncer import sync_directory
 
 
@@ -69,20 +69,12 @@ def _replacing(target: Path) -> Iterator[Path]:
 
 
 def _put_in_place(part: Path, target: Path) -> None:
-    """With no -wal file of an old recording: SQLite would take it for a part of the new one."""
-    old = part.with_name("old")
-    try:
-        for suffix in SIDE_FILES:
-            with suppress(FileNotFoundError):
-                beside(target, suffix).rename(beside(old, suffix))
-        with suppress(FileNotFoundError):
-            part.chmod(stat.S_IMODE(target.stat().st_mode))
-        part.replace(target)
-    except BaseException:
-        for suffix in SIDE_FILES:
-            with suppress(FileNotFoundError):
-                beside(old, suffix).rename(beside(target, suffix))
-        raise
+    """The side files of an old recording go last: beside a finished one nobody reads them."""
+    with suppress(FileNotFoundError):
+        part.chmod(stat.S_IMODE(target.stat().st_mode))
+    part.replace(target)
+    for suffix in SIDE_FILES:
+        beside(target, suffix).unlink(missing_ok=True)
     sync_directory(target)
 
 
