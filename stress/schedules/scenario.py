@@ -134,7 +134,7 @@ def _undone(session: Session) -> str | None:
         return None
     if session.mailbox.waiting:
         return "a request waits"
-    if session._signals.received is not None and not session._interrupted:
+    if session._signals.received is not None and not session._told_to_end:
         return "a signal was not seen"
     if session._posted:
         return "an arrival waits"

@@ -17,6 +17,7 @@ from lockstep.replay.replayer import Replayer
 from lockstep.session.console import Console
 from lockstep.session.idle import RealIdle, ReplayIdle, SkipIdle
 from lockstep.session.loop import Session
+from lockstep.session.outcome import TO_THE_END, Until
 from lockstep.session.vcpu import Computer
 
 Guest = Mapping[int, Callable[[FakeMachine], None]]
@@ -72,6 +73,8 @@ def live_rig(
     hears: bool = True,
     clock=monotonic_ns,
     shift: int = 0,
+    until: Until = TO_THE_END,
+    timeout_ns: int | None = None,
 ) -> Rig:
     rig = Rig(enabled=path is not None, hears=hears)
     live = Live(HostAnswers(), {"serial0": rig.console.emit})
@@ -87,6 +90,8 @@ def live_rig(
         policy,
         rig.console,
         live.post,
+        until=until,
+        timeout_ns=timeout_ns,
         tick=tick,
         clock=clock,
         counted=lambda: {"counted": 42},
@@ -109,7 +114,7 @@ def replay_rig(
         policy,
         rig.console,
         None,
-        until=Icount(until),
+        until=Until(Icount(until)),
     )
     rig.world = world
     return rig

@@ -47,11 +47,22 @@ def record(directory: Path) -> None:
         kernel = str(images / f"{guest}.elf")
         path = directory / f"{name}.lockstep"
         api.record(path, kernel=kernel, smp=harts, digest_every=every, typed=keys, **machine)
+    _ended(directory, images, machine)
     _cut(images, directory)
     shutil.rmtree(images)
     recordings = sorted(directory.glob("*.lockstep"))
     expected = {each.name: facts(each) for each in recordings}
     (directory / "expected.json").write_text(json.dumps(expected, indent=2) + "\n")
+
+
+def _ended(directory: Path, images: Path, machine: dict[str, Any]) -> None:
+    """Revision 4: an end that was asked for, and what the guest said of its own failure."""
+    lottery = str(images / "lottery.elf")
+    api.record(directory / "until.lockstep", kernel=lottery, until="20ms", **machine)
+    failing = images / "failing.bin"  # writes ! to the UART, and 0x73333 to the finisher
+    words = (0x100002B7, 0x02100313, 0x00628023, 0x001002B7, 0x00073337, 0x33330313, 0x0062A023)
+    failing.write_bytes(b"".join(word.to_bytes(4, "little") for word in words))
+    api.record(directory / "failing.lockstep", kernel=str(failing), **machine)
 
 
 def _cut(images: Path, directory: Path) -> None:

@@ -67,3 +67,11 @@ def test_every_version_has_some() -> None:
     for version in VERSIONS:
         states = {(each["complete"], each["ended_by"]) for each in EXPECTED[version.name].values()}
         assert states >= {(True, "poweroff"), (False, None), (True, "cut")}
+
+
+@pytest.mark.parametrize("name", EXPECTED["v1"])
+def test_the_guests_code_is_there_from_revision_4_on(name: str) -> None:
+    """What it said of itself, if it did."""
+    known = archive.info(HERE / "v1" / name)
+    code = {"fail": 7, "poweroff": 0}.get(known["ended_by"])
+    assert known["guest_code"] == (code if known["revision"] >= 4 else None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from lockstep.cpu.hostmemory import host_address
 from lockstep.cpu.layout import CODE, MMIO_DONE, MMIO_FAULTED, MMIO_NONE, NEVER_HOT, PAGE
 from lockstep.cpu.memory import Follower, Ram
-from lockstep.cpu.schedule import ATTENTION, DONE, IDLE, MMIO, STOPPED, TICK_NS
+from lockstep.cpu.schedule import ATTENTION, DONE, IDLE, LAST_TICK, MMIO, STOPPED, TICK_NS
 from lockstep.cpu.state import ClusterBlock, CpuState, HartState
 from lockstep.errors import InternalError, UsageError
 from lockstep.isa.privileged import ENVCFG_STCE, MTIP, STIP
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from lockstep.cpu.native.engine import RegionSupply
 
 _A0: Final = 10
-_FAR_TICKS: Final = 1 << 56  # as in cpu/schedule: a comparator that is never reached
 
 Notify = Callable[[str], None]
 
@@ -167,7 +166,7 @@ class Cpu:
 
     def _timer_ns(self, compare: int) -> int | None:
         ticks = (compare - self._block.time_offset) % (1 << 64)
-        return ticks * TICK_NS if ticks < _FAR_TICKS else None
+        return ticks * TICK_NS if ticks <= LAST_TICK else None
 
     def set_irq(self, hart: int, bit: int, level: bool) -> None:
         """Drive an interrupt line: bit `bit` of the hart's mip."""

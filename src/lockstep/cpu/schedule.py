@@ -11,6 +11,7 @@ from typing import Final
 
 from lockstep.cpu.layout import MMIO_NONE, MMIO_REQUESTED
 from lockstep.cpu.vocabulary import Cluster, EngineHart
+from lockstep.det.instant import LATEST_NS
 from lockstep.isa.interrupts import interrupt_to_take, wakes
 from lockstep.isa.privileged import ENVCFG_STCE
 from lockstep.isa.sem import outlined, sem
@@ -27,7 +28,8 @@ MMIO: Final = 4
 ATTENTION: Final = 5  # the engine's own business
 
 TICK_NS: Final = 100  # the 10 MHz timebase of the device tree
-_FAR: Final = 1 << 56  # a deadline beyond any run
+LAST_TICK: Final = LATEST_NS // TICK_NS
+"""Time ends before the next one: a comparator that asks for it is never reached."""
 
 
 @sem
@@ -41,7 +43,7 @@ def _until_ticks(c: Cluster, compare: Word) -> Word:
     """Instructions until mtime reaches `compare`; a slice if it has or if that is further off."""
     ticks = compare - c.time_offset
     result = c.slice
-    if ticks < _FAR:
+    if ticks < LAST_TICK + 1:
         target = ticks * TICK_NS
         now = virtual_ns(c)
         if target > now:

@@ -8,3 +8,7 @@ Icount = NewType("Icount", int)
 START: Final = Icount(0)
 FOREVER: Final = Icount((1 << 63) - 1)
 """Later than any instant that will be reached: the horizon of a world that has no plans."""
+
+LATEST_NS: Final = (1 << 63) - 1
+"""Virtual time ends here, 292 years after power-on, and with it the session. A timer of this time
+or a later one never rings."""

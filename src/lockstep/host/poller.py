@@ -9,6 +9,7 @@ from typing import Final
 
 _SELECT_LIMIT: Final = 1024  # FD_SETSIZE
 _PIPE_BYTES: Final = 1 << 16
+_LONGEST_S: Final = 86_400.0
 
 
 class Poller:
@@ -30,7 +31,10 @@ class Poller:
                     os.write(self.bell, b"\0")
 
     def wait(self, sources: Iterable[int], timeout_ns: int | None) -> list[int]:
-        """The sources that are ready, after at most `timeout_ns` (None: however long it takes)."""
+        """The sources that are ready, after at most `timeout_ns` (None: however long it takes).
+
+        Sooner if that is longer than the kernel can wait: ask again.
+        """
         ready = _wait([self._heard, *sources], timeout_ns)
         if self._heard in ready:
             ready.remove(self._heard)
@@ -48,7 +52,7 @@ class Poller:
 def _wait(sources: list[int], timeout_ns: int | None) -> list[int]:
     """`select`: it counts in microseconds, where `poll` counts in milliseconds; and unlike `epoll`
     it takes plain files, which standard input may be."""
-    timeout_s = None if timeout_ns is None else max(timeout_ns, 0) / 1e9
+    timeout_s = None if timeout_ns is None else min(max(timeout_ns, 0) / 1e9, _LONGEST_S)
     if max(sources) < _SELECT_LIMIT:
         return select.select(sources, [], [], timeout_s)[0]
     poll = select.poll()

@@ -69,5 +69,7 @@ class BoardConfig:
     bootargs: str = ""
     rng_seed: bytes = b""
     """Entropy for the device tree; what it says after a reset is derived from it."""
+    no_reboot: bool = False
+    """Whatever would reset the machine ends it."""
     kaslr: bool = False
     """Let the kernel choose its virtual address from a seed in the device tree."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from lockstep.det.instant import LATEST_NS
 from lockstep.det.leaves import Fields, Inside, leaves
 from lockstep.det.state import Digests, canonical_bytes, digest
 from lockstep.det.world import BREAK_PORT, Arrival, Outlet
@@ -32,7 +33,7 @@ from lockstep.machine.ramdigest import Memory, RamDigest
 A1, A2 = 11, 12
 _ZEROS = bytes(1 << 20)
 
-PowerKind = Literal["poweroff", "reboot", "fail"]
+PowerKind = Literal["poweroff", "reboot", "fail", "no-reboot"]
 
 # What the outside may ask of the power button, by the words of the "power" port.
 POWER_REQUESTS: dict[bytes, PowerKind] = {
@@ -169,17 +170,23 @@ class Machine:
     def _press(self, request: bytes) -> None:
         if request not in POWER_REQUESTS:
             raise Undeliverable(f"the power button does not know {request!r}")
-        self.power = PowerEvent(POWER_REQUESTS[request])
+        self._switch(POWER_REQUESTS[request])
 
     def _finish(self, command: int, code: int) -> None:
-        self.power = PowerEvent(FINISHES[command], code)
+        self._switch(FINISHES[command], code)
         self.cpu.request_stop()
+
+    def _switch(self, kind: PowerKind, code: int = 0) -> None:
+        if kind == "reboot" and self.config.no_reboot:
+            kind = "no-reboot"
+        self.power = PowerEvent(kind, code)
 
     @property
     def deadline_ns(self) -> int | None:
         """The virtual time of the earliest device timer: `run_timers` must be called then."""
-        deadlines = [d.deadline_ns for d in self.devices.values() if d.deadline_ns is not None]
-        return min(deadlines, default=None)
+        deadlines = (d.deadline_ns for d in self.devices.values() if d.deadline_ns is not None)
+        first = min(deadlines, default=LATEST_NS)
+        return first if first < LATEST_NS else None
 
     def run_timers(self) -> None:
         """Run the device timers that are due, in the order of the board."""

@@ -290,6 +290,8 @@ class Ending(msgspec.Struct, frozen=True):
     """How the two threads waited for each other."""
     stats: dict[str, Number] = {}
     """Where the time went: whatever was counted, by name."""
+    guest_code: Uint64 | None = None
+    """What the guest said of its own success, 0 or the number of its failure; None: nothing."""
 
 
 def _show(value: object) -> str:

@@ -196,6 +196,7 @@ class LogWriter:
         reason: str,
         locks: tuple[LockCounts, ...] = (),
         stats: Mapping[str, int | float] | None = None,
+        guest_code: int | None = None,
     ) -> None:
         """Commit the rest, mark the recording complete and make it one plain file."""
         self.flush(now)
@@ -208,6 +209,7 @@ class LogWriter:
             chain=self._chain.value,
             locks=locks,
             stats=dict(stats or {}),
+            guest_code=guest_code,
         )
         merged = self._merge(ending)
         if not merged:

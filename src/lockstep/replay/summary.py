@@ -31,6 +31,7 @@ class Summary(msgspec.Struct, frozen=True):
     duration_s: float | None
     final_digest: str | None
     ended_by: str | None
+    guest_code: int | None
     locks: tuple[LockCounts, ...]
     stats: dict[str, int | float]
     manifest: Manifest
@@ -79,6 +80,7 @@ def summarize(log: LogReader) -> Summary:
         duration_s=ending.duration_s if ending else None,
         final_digest=final,
         ended_by=ending.reason if ending else None,
+        guest_code=ending.guest_code if ending else None,
         locks=ending.locks if ending else (),
         stats=ending.stats if ending else {},
         manifest=manifest,

@@ -10,22 +10,34 @@
 Every function raises a `lockstep.errors.LockstepError` when it cannot do what it was asked for.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import msgspec
 
-from lockstep.det.instant import Icount
 from lockstep.det.world import Arrival
+from lockstep.errors import UsageError
 from lockstep.host.serial import NullSerial
 from lockstep.replay.log import LogReader
 from lockstep.session import archive
 from lockstep.session.build import live, replayed
-from lockstep.session.config import DIGEST_EVERY, MachineConfig, parse_size
+from lockstep.session.config import (
+    DIGEST_EVERY,
+    LogConfig,
+    MachineConfig,
+    Natural,
+    checked,
+    parse_size,
+)
 from lockstep.session.console import Console
+from lockstep.session.images import ROLES
+from lockstep.session.instants import parse_timeout, parse_until, parse_until_in
 from lockstep.session.outcome import SERIAL, Outcome
+
+AnyPath = str | PathLike[str]
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -35,38 +47,73 @@ class Run(msgspec.Struct, frozen=True):
     console: bytes
 
 
-def run(*, typed: bytes = b"", **machine: Any) -> Run:
-    """Run a machine, given as the fields of `MachineConfig`; `typed` is its console input."""
-    return _live(None, machine, typed, 0, embed=False)
+class _Input(msgspec.Struct, frozen=True):
+    """What comes from outside, and until when."""
+
+    typed: bytes = b""
+    until: Natural | str | None = None
+    timeout: float | None = None
+
+
+_UNRECORDED: Final = LogConfig()
+
+
+class _Replaying(msgspec.Struct, frozen=True):
+    until: Natural | str | None = None
+    realtime: bool = False
+    engine: Literal["auto", "interp", "reference"] | None = None
+
+
+def run(
+    *,
+    typed: bytes = b"",
+    until: int | str | None = None,
+    timeout: float | None = None,
+    **machine: Any,
+) -> Run:
+    """Run a machine, given as the fields of `MachineConfig`; `typed` is its console input.
+
+    It ends at the latest at `until`, instructions or a text such as "1.7G" or "12.5s" (of virtual
+    time), and after `timeout` seconds of the host's time.
+    """
+    given = {"typed": typed, "until": until, "timeout": timeout}
+    return _live(machine, checked(_Input, given))
 
 
 def record(
-    recording: str | PathLike[str],
+    recording: AnyPath,
     *,
     typed: bytes = b"",
     digest_every: int = DIGEST_EVERY,
     embed: bool = False,
     max_log: int | None = None,
+    until: int | str | None = None,
+    timeout: float | None = None,
     **machine: Any,
 ) -> Run:
     """As `run`, and record it. `embed` puts the images into the recording; `max_log` bounds it."""
-    return _live(Path(recording), machine, typed, digest_every, embed=embed, max_log=max_log)
+    given = {"typed": typed, "until": until, "timeout": timeout}
+    log = {"digest_every": digest_every, "embed": embed, "max_log": max_log}
+    path = Path(_path("the recording", recording))
+    return _live(machine, checked(_Input, given), path, checked(LogConfig, log))
 
 
 def replay(
-    recording: str | PathLike[str],
+    recording: AnyPath,
     *,
-    until: int | None = None,
+    until: int | str | None = None,
     realtime: bool = False,
     engine: str | None = None,
 ) -> Run:
-    """Replay a recording and check it, to instruction `until` or to its end."""
+    """Replay a recording and check it, to its end or to `until`: an instruction, or a text such as
+    "1.7G", "12.5s", "99%" or "-1000"."""
+    asked = checked(_Replaying, {"until": until, "realtime": realtime, "engine": engine})
     kept = _KeptOutput()
-    log = LogReader(Path(recording))
+    log = LogReader(Path(_path("the recording", recording)))
     try:
-        instant = None if until is None else Icount(until)
+        stop = parse_until_in(_text(asked.until), "until", log)
         with replayed(
-            log, Console(kept), until=instant, realtime=realtime, engine=engine
+            log, Console(kept), until=stop, realtime=asked.realtime, engine=asked.engine
         ) as session:
             outcome = session.run()
     finally:
@@ -74,41 +121,62 @@ def replay(
     return Run(outcome, bytes(kept.data))
 
 
-def info(recording: str | PathLike[str]) -> dict[str, Any]:
+def info(recording: AnyPath) -> dict[str, Any]:
     """What a recording holds, in numbers."""
-    return archive.info(Path(recording))
+    return archive.info(Path(_path("the recording", recording)))
 
 
-def events(recording: str | PathLike[str]) -> Iterator[dict[str, Any]]:
+def events(recording: AnyPath) -> Iterator[dict[str, Any]]:
     """Everything that was logged, in order."""
-    return archive.events(Path(recording))
+    return archive.events(Path(_path("the recording", recording)))
 
 
 def _live(
-    recording: Path | None,
     machine: dict[str, Any],
-    typed: bytes,
-    digest_every: int,
-    *,
-    embed: bool,
-    max_log: int | None = None,
+    given: _Input,
+    recording: Path | None = None,
+    log: LogConfig = _UNRECORDED,
 ) -> Run:
-    if isinstance(machine.get("memory"), str):
-        machine["memory"] = parse_size(machine["memory"])
     kept = _KeptOutput()
-    config = MachineConfig(**machine)
     with live(
-        config,
+        _config(machine),
         Console(kept),
         recording=recording,
-        digest_every=digest_every,
-        embed=embed,
-        max_log=max_log,
+        digest_every=log.digest_every,
+        embed=log.embed,
+        max_log=log.max_log,
+        until=parse_until(_text(given.until), "until"),
+        timeout_ns=parse_timeout(given.timeout, "timeout"),
     ) as session:
-        if typed:
-            session.post(Arrival(SERIAL, typed))
+        if given.typed:
+            session.post(Arrival(SERIAL, given.typed))
         outcome = session.run()
     return Run(outcome, bytes(kept.data))
+
+
+def _config(machine: Mapping[str, Any]) -> MachineConfig:
+    """With sizes as text and images as paths, as the command line takes them."""
+    plain = dict(machine)
+    if isinstance(plain.get("memory"), str):
+        plain["memory"] = parse_size(plain["memory"], "memory")
+    for role in ROLES:
+        if plain.get(role) is not None:
+            plain[role] = _path(role, plain[role])
+    return checked(MachineConfig, plain)
+
+
+def _path(what: str, path: object) -> str:
+    try:
+        text = os.fspath(path)  # type: ignore[call-overload]
+    except TypeError:
+        text = b""
+    if not isinstance(text, str) or "\0" in text:
+        raise UsageError(f"{what}: {path!r} is not a path", remedy="give a string or a Path")
+    return text
+
+
+def _text(instant: int | str | None) -> str | None:
+    return None if instant is None else str(instant)
 
 
 class _KeptOutput(NullSerial):

@@ -37,7 +37,7 @@ from lockstep.replay.format import REVISION, Image, Manifest
 from lockstep.replay.log import LogReader, LogWriter
 from lockstep.replay.recorder import Recorder
 from lockstep.replay.replayer import Replayer
-from lockstep.session.config import MachineConfig, config_from_manifest
+from lockstep.session.config import LogConfig, MachineConfig, checked, config_from_manifest
 from lockstep.session.console import Console, say
 from lockstep.session.idle import Idle, RealIdle, ReplayIdle, SkipIdle
 from lockstep.session.images import (
@@ -48,7 +48,7 @@ from lockstep.session.images import (
     reload_images,
 )
 from lockstep.session.loop import Session
-from lockstep.session.outcome import SERIAL
+from lockstep.session.outcome import SERIAL, TO_THE_END, Until
 from lockstep.session.pace import Pace
 from lockstep.session.probe import Probe
 from lockstep.session.regions import Supply, supply
@@ -84,15 +84,19 @@ def live(
     digest_every: int = 0,
     embed: bool = False,
     max_log: int | None = None,
+    until: Until = TO_THE_END,
+    timeout_ns: int | None = None,
 ) -> Iterator[Session]:
     """A machine in the live world; everything that comes in is written to `recording`, if given.
 
-    `max_log` bounds the file, in bytes: when it is reached the session ends.
+    `max_log` bounds the file, in bytes: when it is reached the session ends. `until` and
+    `timeout_ns` (by the host's clock) end it, too; all that is recorded.
 
     Leaving the context completes the recording; leaving it by an exception leaves it incomplete,
     and good up to there.
     """
     config.check()
+    checked(LogConfig, {"digest_every": digest_every, "embed": embed, "max_log": max_log})
     config, images = load_images(config)
     board = _board(config, images)
     # All that is wrong with the images is said before an old recording is replaced.
@@ -110,7 +114,15 @@ def live(
         idle: Idle = SkipIdle(outside) if config.idle == "skip" else RealIdle(outside, monotonic_ns)
         if recording is None:
             computer = _build(board, config, ram, outside, locks, instants, regions)
-            yield Session(computer, idle, console, outside.post, counted=_counts(computer, regions))
+            yield Session(
+                computer,
+                idle,
+                console,
+                outside.post,
+                until=until,
+                timeout_ns=timeout_ns,
+                counted=_counts(computer, regions),
+            )
             return
         manifest = _manifest(config, images, digest_every)
         embedded = {image.sha256: image.data for image in images} if embed else {}
@@ -123,8 +135,16 @@ def live(
                 if log.tick(now, host_ns):
                     session.request(b"log-full")
 
-            counted = _counts(computer, regions)
-            session = Session(computer, idle, console, outside.post, tick=tick, counted=counted)
+            session = Session(
+                computer,
+                idle,
+                console,
+                outside.post,
+                until=until,
+                timeout_ns=timeout_ns,
+                tick=tick,
+                counted=_counts(computer, regions),
+            )
             log.when_heavy(session.ring)
             yield session
             finished(session)
@@ -135,7 +155,7 @@ def replayed(
     log: LogReader,
     console: Console,
     *,
-    until: Icount | None = None,
+    until: Until = TO_THE_END,
     realtime: bool = False,
     engine: str | None = None,
     progress: Callable[[Icount, int], None] | None = None,
@@ -162,13 +182,12 @@ def replayed(
             computer = _build(board, config, ram, seen, locks, instants, regions, probe)
         idle = ReplayIdle(world, skip=config.idle == "skip")
         pace = Pace(config.shift) if realtime else None
-        until = end if until is None else min(until, end)
         session = Session(
             computer,
             idle,
             console,
             None,
-            until=until,
+            until=until._replace(at=min(until.at, end)),
             pace=pace,
             tick=progress,
             counted=_counts(computer, regions),
@@ -244,6 +263,7 @@ def _log(
                 outcome.reason,
                 locks.counts(),
                 session.stats(),
+                outcome.guest_code,
             )
 
     try:
@@ -327,6 +347,7 @@ def _board(config: MachineConfig, images: Sequence[ImageFile]) -> BoardConfig:
         initrd=contents.get("initrd"),
         dtb=contents.get("dtb"),
         bootargs=config.append,
+        no_reboot=bool(config.no_reboot),
         rng_seed=bytes(_SEED_BYTES),
     )
 

@@ -1,7 +1,8 @@
 """What a machine is made of: the options of `run` and `record`, and the manifest of a recording."""
 
 import re
-from typing import Any, Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -14,6 +15,8 @@ MOST_MEMORY: Final = 1 << 38
 MOST_HARTS: Final = 8
 MOST_SHIFT: Final = 10
 MOST_QUANTUM: Final = 1 << 32
+MOST_APPEND: Final = 64 << 10
+"""Bytes. Linux for RISC-V reads 1,024 of them, and no kernel that is known to us more than this."""
 DIGEST_EVERY: Final = 500_000_000
 PARANOID_EVERY: Final = 100_000
 
@@ -23,20 +26,27 @@ BIOS_NONE: Final = "none"
 _UNITS: Final = {"": MIB, "K": 1 << 10, "M": MIB, "G": 1 << 30, "T": 1 << 40}
 
 
+S = TypeVar("S", bound=msgspec.Struct)
+Natural = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+
+
 class MachineConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A machine, as far as the guest can tell; images are named by path, see `images`.
 
     `shift`: an instruction takes 2**shift ns of virtual time. `seed`: the clock and entropy are
-    computed from this number, and the host is not asked.
+    computed from this number, and the host is not asked. `no_reboot`: a reset ends the machine.
+    An option that is not used is null in the manifest, which an older version can read then.
     """
 
-    memory: int = 512 * MIB
-    smp: int = 1
-    shift: int = 2
-    quantum: int = 20_000
+    memory: Int64 = 512 * MIB
+    smp: Int64 = 1
+    shift: Int64 = 2
+    quantum: Int64 = 20_000
     engine: Literal["auto", "interp", "reference"] = "auto"
     idle: Literal["real", "skip"] = "real"
-    seed: int | None = None
+    seed: Int64 | None = None
+    no_reboot: bool | None = None
     append: str = ""
     bios: str = BIOS_DEFAULT
     kernel: str | None = None
@@ -44,7 +54,10 @@ class MachineConfig(msgspec.Struct, frozen=True, kw_only=True):
     dtb: str | None = None
 
     def check(self) -> None:
-        """Refuse what cannot be built, with what to do instead."""
+        """Refuse what cannot be built, and so not be replayed either, with what to do instead."""
+        checked(MachineConfig, {name: getattr(self, name) for name in self.__struct_fields__})
+        for name in ("append", "bios", "kernel", "initrd", "dtb"):
+            _text(f"--{name}", getattr(self, name) or "")
         _within("--smp", self.smp, 1, MOST_HARTS, "harts")
         _within("--shift", self.shift, 0, MOST_SHIFT, "(a power of two of nanoseconds)")
         _within("quantum", self.quantum, 1, MOST_QUANTUM, "instructions")
@@ -54,14 +67,42 @@ class MachineConfig(msgspec.Struct, frozen=True, kw_only=True):
                 f"--memory: {self.memory:,} bytes are not whole pages of {PAGE} bytes",
                 remedy="give a size in megabytes, such as 512M",
             )
-        if self.seed is not None and not -(1 << 63) <= self.seed < 1 << 63:
+        if len(self.append.encode()) > MOST_APPEND:
             raise UsageError(
-                f"--seed {self.seed} does not fit in 64 bits", remedy="give a smaller number"
+                f"--append: {len(self.append.encode()):,} bytes are too many for a command line",
+                remedy=f"at most {MOST_APPEND:,}",
             )
         if self.append and self.kernel is None:
             raise UsageError("--append needs a kernel to pass it to", remedy="give --kernel")
         if self.initrd is not None and self.kernel is None:
             raise UsageError("--initrd needs a kernel that reads it", remedy="give --kernel")
+
+
+class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How a machine is recorded, as far as its guest cannot tell; see `live`."""
+
+    digest_every: Natural = 0
+    embed: bool = False
+    max_log: Natural | None = None
+
+
+def checked(kind: type[S], values: Mapping[str, Any]) -> S:
+    """A struct with these values: the specification of what a program, or a recording, may say.
+
+    Raises UsageError for names that it does not have, and for values of other types.
+    """
+    for name in values:
+        if name not in kind.__struct_fields__:
+            known = ", ".join(kind.__struct_fields__)
+            raise UsageError(f"there is no option {name}", remedy=f"one of: {known}")
+    try:
+        return msgspec.convert(dict(values), kind, builtin_types=(bytes,))
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$.")
+        raise UsageError(
+            f"{where.rstrip('`')}: {what[:1].lower()}{what[1:]}",
+            remedy="give a value of that kind",
+        ) from error
 
 
 _FIELDS: Final = frozenset(MachineConfig.__struct_fields__)
@@ -82,14 +123,27 @@ def config_from_manifest(machine: dict[str, Any]) -> MachineConfig:
     try:
         if unknown:
             raise UsageError(f"{', '.join(unknown)} is not known")
-        config = msgspec.convert(machine, MachineConfig)
+        known = {name: value for name, value in machine.items() if name in _FIELDS}
+        config = checked(MachineConfig, known)
         config.check()
-    except (msgspec.ValidationError, UsageError) as error:
+    except UsageError as error:
         raise BadRecording(
             f"the recording describes a machine that cannot be built: {error}",
             remedy="Replay it with the version of lockstep that recorded it, or a newer one.",
         ) from error
     return config
+
+
+def _text(option: str, text: str) -> None:
+    """Refuse what neither a device tree nor a recording can hold."""
+    if "\0" in text:
+        raise UsageError(f"{option} has a zero byte in it", remedy="leave it out")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{option} is not text: {text!r}", remedy="write it, or name the file, in UTF-8"
+        ) from None
 
 
 def _within(option: str, value: int, least: int, most: int, what: str) -> None:

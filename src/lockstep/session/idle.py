@@ -7,7 +7,7 @@ finds everything in the log.
 
 from typing import NamedTuple, NoReturn, Protocol
 
-from lockstep.det.instant import Icount
+from lockstep.det.instant import LATEST_NS, Icount
 from lockstep.det.world import Arrival, World
 from lockstep.host.clock import Clock
 from lockstep.host.live import Live
@@ -16,12 +16,14 @@ from lockstep.session.outcome import POWER, WARP
 
 class Waiting(NamedTuple):
     """The machine as it waits. `timer_ns`: how long until the next virtual timer, if there is one;
-    `jumped_ns`: what the clock has jumped since the last instruction, unlogged."""
+    `jumped_ns`: what the clock has jumped since the last instruction, unlogged; `left_ns`: how long
+    until virtual time ends."""
 
     at: Icount
     timer_ns: int | None
     jumped_ns: int
     may_hear: bool
+    left_ns: int = LATEST_NS
 
 
 class Advice(NamedTuple):
@@ -52,7 +54,7 @@ class RealIdle:
         now = self._clock()
         if self._since is None:
             self._since = now
-        passed, timer = now - self._since, waiting.timer_ns
+        passed, timer = min(now - self._since, waiting.left_ns), waiting.timer_ns
         if timer is not None and passed >= timer:
             passed = timer  # never past it: what the guest finds is a timer on time
         elif not self._live.pending:

@@ -18,6 +18,7 @@ from lockstep.errors import UsageError
 from lockstep.replay.format import Warp
 from lockstep.replay.log import LogReader
 from lockstep.session.config import config_from_manifest
+from lockstep.session.outcome import TO_THE_END, Until
 
 Unit = Literal["instructions", "ns", "percent"]
 
@@ -34,6 +35,7 @@ _UNITS: Final[dict[str, tuple[Unit, int]]] = {
     "s": ("ns", 10**9),
     "%": ("percent", 1),
 }
+LONGEST_TIMEOUT_S: Final = 10**9
 _FORMS: Final = "1741896694, 1,741,896,694, 1.7G or 12.5s"
 _RELATIVE: Final = f"{_FORMS}; from the end of a recording: 99% or -1000"
 _WRITTEN: Final = re.compile(
@@ -113,6 +115,28 @@ def parse_live_moment(text: str, option: str) -> Moment:
     return moment
 
 
+def parse_until(text: str | None, option: str) -> Until:
+    """Where a live machine is to end at the latest."""
+    if text is None:
+        return TO_THE_END
+    moment = parse_live_moment(text, option)
+    if moment.unit == "ns":
+        return Until(virtual_ns=int(moment.value))
+    return Until(Icount(int(moment.value)))
+
+
+def parse_timeout(seconds: float | None, option: str) -> int | None:
+    """Nanoseconds of the host's time."""
+    if seconds is None:
+        return None
+    if not 0 < seconds <= LONGEST_TIMEOUT_S:
+        raise UsageError(
+            f"{option} {seconds:g} is not possible",
+            remedy=f"more than 0 and at most {LONGEST_TIMEOUT_S:,} seconds",
+        )
+    return round(seconds * 1e9)
+
+
 def timeline(log: LogReader) -> Timeline:
     """That of a recording. Reads all of its events."""
     config = config_from_manifest(log.manifest.machine)
@@ -142,6 +166,17 @@ def parse_instant(text: str, option: str, log: LogReader) -> Icount:
     at = when.reached(ns)
     assert at is not None, "the warps are known"
     return at
+
+
+def parse_until_in(text: str | None, option: str, log: LogReader) -> Until:
+    """Where the replay of a recording is to end at the latest. Takes a time of any recording: the
+    replay will know when it is there."""
+    if text is None:
+        return TO_THE_END
+    moment = parse_moment(text, option)
+    if moment.unit == "ns" and not moment.back:
+        return Until(virtual_ns=int(moment.value))
+    return Until(parse_instant(text, option, log))
 
 
 def _counted(moment: Moment, end: Icount) -> Icount:

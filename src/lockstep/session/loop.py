@@ -5,12 +5,13 @@ hart waits, answers other threads, and ends the session. Whatever is to touch th
 until the vCPU thread is between two periods.
 """
 
+import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Final
 
-from lockstep.det.instant import FOREVER, Icount
+from lockstep.det.instant import LATEST_NS, Icount
 from lockstep.det.world import Arrival
 from lockstep.host.clock import Clock, monotonic_ns
 from lockstep.host.poller import Poller
@@ -18,7 +19,7 @@ from lockstep.host.signals import StopSignals
 from lockstep.session.console import Console
 from lockstep.session.control import Mailbox, Status
 from lockstep.session.idle import Idle, Waiting
-from lockstep.session.outcome import ENDINGS, POWER, SERIAL, Outcome
+from lockstep.session.outcome import ENDINGS, POWER, SERIAL, TO_THE_END, Outcome, Until
 from lockstep.session.pace import Pace
 from lockstep.session.vcpu import Computer, VCpu
 
@@ -32,6 +33,13 @@ its processor taken when it comes back.
 _DIGESTION_NS: Final = 20_000_000
 """How soon to look again whether the guest has read its input."""
 
+_STOPS: Final = {
+    signal.SIGINT: b"interrupt",
+    signal.SIGTERM: b"terminate",
+    signal.SIGHUP: b"hangup",
+}
+"""What is requested when one of these signals came."""
+
 Stats = Mapping[str, int | float]
 """What was counted, by name; a time is in nanoseconds and its name ends with _ns."""
 
@@ -42,7 +50,7 @@ class Session:
 
     `post` takes what the outside does to the machine, or is None where the outside is a log. `tick`
     is told the instant and the host's time a few times a second, under the replay mutex. `counted`
-    says what others counted, for `stats`.
+    says what others counted, for `stats`. `timeout_ns`: end after so long, by the host's clock.
     """
 
     def __init__(
@@ -52,7 +60,8 @@ class Session:
         console: Console,
         post: Callable[[Arrival], None] | None,
         *,
-        until: Icount = FOREVER,
+        until: Until = TO_THE_END,
+        timeout_ns: int | None = None,
         pace: Pace | None = None,
         tick: Callable[[Icount, int], None] | None = None,
         clock: Clock = monotonic_ns,
@@ -69,12 +78,14 @@ class Session:
         self._poller = Poller()
         self.mailbox = Mailbox(self._poller.ring, computer.locks)
         self._signals = StopSignals(self._poller.ring, self._poller.bell)
-        self._vcpu = VCpu(computer, self._poller.ring, until, pace, self._congested, clock)
+        self._until = until
+        self._timeout_ns = timeout_ns
+        self._vcpu = VCpu(computer, self._poller.ring, until, pace, self._congested, clock, post)
         console.hold_with(computer.cpu.request_stop)
         console.stamp_with(lambda: computer.cpu.virtual_ns)
         self._posted = False
         self._hungry = True
-        self._interrupted = False
+        self._told_to_end = False
         self._leaving = False
 
     def run(self) -> Outcome:
@@ -126,6 +137,8 @@ class Session:
             timeout_ns = _sooner(timeout_ns, _BEAT_NS)
         if not (self._hungry or self._vcpu.idle):
             timeout_ns = _sooner(timeout_ns, _DIGESTION_NS)
+        if (left_ns := self._left_ns()) is not None:
+            timeout_ns = _sooner(timeout_ns, left_ns)
         ready = self._poller.wait(self._console.sources(hungry=self._hungry), timeout_ns)
         self._enter()
         return ready
@@ -138,11 +151,7 @@ class Session:
 
     def _dispatch(self, ready: Sequence[int]) -> int | None:
         """One round, under both locks. How long the next wait may last at most."""
-        if self._signals.received is not None and not self._interrupted:
-            self._interrupted = True
-            if self._console.congested():
-                self._console.abandon()  # nobody reads it
-            self.request(b"interrupt")
+        self._heed_the_end()
         for source in ready:
             self._console.take(source, self)
         if self.mailbox.waiting:
@@ -157,6 +166,27 @@ class Session:
         self._hungry = self._machine.hungry(SERIAL)
         return timeout
 
+    def _heed_the_end(self) -> None:
+        """A signal, or the end of the time allowed; the first of them counts."""
+        if self._told_to_end:
+            return
+        if self._signals.received is not None:
+            request = _STOPS[signal.Signals(self._signals.received)]
+        elif self._left_ns() == 0:
+            request = b"timeout"
+        else:
+            return
+        self._told_to_end = True
+        if self._console.congested():
+            self._console.abandon()  # nobody reads it
+        self.request(request)
+
+    def _left_ns(self) -> int | None:
+        """Of the time allowed."""
+        if self._timeout_ns is None or self._told_to_end:
+            return None
+        return max(0, self._began_ns + self._timeout_ns - self._clock())
+
     def _settle_idle(self) -> int | None:
         cpu = self._cpu
         advice = self._idle.advise(
@@ -165,6 +195,7 @@ class Session:
                 self._timer_ns(),
                 self._vcpu.jumped_ns,
                 self._console.may_hear(),
+                LATEST_NS - cpu.virtual_ns,
             )
         )
         if advice.wake:
@@ -172,9 +203,10 @@ class Session:
         return advice.wait_ns
 
     def _timer_ns(self) -> int | None:
-        """How far off the next virtual timer is."""
+        """How far off the next virtual timer is, or the end of the session if that comes first."""
         now = self._cpu.virtual_ns
-        deadlines = (self._machine.deadline_ns, self._cpu.next_deadline_ns())
+        end = None if self._until.virtual_ns == LATEST_NS else self._until.virtual_ns
+        deadlines = (self._machine.deadline_ns, self._cpu.next_deadline_ns(), end)
         return min((at - now for at in deadlines if at is not None and at > now), default=None)
 
     # What the outside wants. Called by the main loop's thread, under both locks.

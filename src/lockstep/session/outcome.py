@@ -1,8 +1,10 @@
 """How a session ended, and what the outside may ask of the machine's power."""
 
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
+
+from lockstep.det.instant import FOREVER, LATEST_NS, Icount
 
 POWER: Final = "power"
 WARP: Final = "warp"
@@ -11,29 +13,65 @@ WARP: Final = "warp"
 SERIAL: Final = "serial0"
 """The port of the console."""
 
-Reason = Literal["poweroff", "fail", "interrupt", "quit", "idle", "log-full", "until"]
+Reason = Literal[
+    "poweroff",
+    "fail",
+    "no-reboot",
+    "idle",
+    "until",
+    "end-of-time",
+    "log-full",
+    "quit",
+    "timeout",
+    "hangup",
+    "interrupt",
+    "terminate",
+]
+
+
+class _End(NamedTuple):
+    """What is said, and what a command that ran the machine live ends with. `asked`: it comes from
+    outside, as a request of this name, and ends the session whatever the guest does."""
+
+    said: str
+    exit_status: int = 0
+    asked: bool = False
+
+
+_ENDS: Final[dict[Reason, _End]] = {
+    "poweroff": _End("the machine powered off"),
+    "fail": _End("the guest reported failure, code {code},", 1),
+    "no-reboot": _End("the machine was to be reset, and ended instead"),
+    "idle": _End("the guest waits forever: no timer is set and no input can come", 7, asked=True),
+    "until": _End("stopped where it was asked to", asked=True),
+    "end-of-time": _End("virtual time has come to its end", asked=True),
+    "log-full": _End("the recording has reached --max-log, so the machine was stopped", asked=True),
+    "quit": _End("quit", asked=True),
+    "timeout": _End("the time allowed was over", 124, asked=True),  # as timeout(1) has it
+    "hangup": _End("hung up", 129, asked=True),  # 128 + the number of the signal, as a shell has it
+    "interrupt": _End("interrupted", 130, asked=True),
+    "terminate": _End("terminated", 143, asked=True),
+}
+"""Every way in which a session ends. A recording holds these names."""
 
 ENDINGS: Final[dict[bytes, Reason]] = {
-    b"interrupt": "interrupt",  # SIGINT or SIGTERM
-    b"quit": "quit",  # Ctrl-A x, or quit in the monitor
-    b"idle": "idle",  # every hart waits, and nothing can come
-    b"log-full": "log-full",  # --max-log is reached
+    reason.encode(): reason for reason, end in _ENDS.items() if end.asked
 }
-"""Requests that end the session at once, whatever the guest does."""
+"""Requests that end the session at once."""
 
 RESET: Final = b"reset"
 SHUTDOWN: Final = b"shutdown"
 """Requests to the machine's own power button and reset button."""
 
-_SAID: Final[dict[Reason, str]] = {
-    "poweroff": "the machine powered off",
-    "fail": "the guest reported failure, code {code}",
-    "interrupt": "interrupted",
-    "quit": "quit",
-    "idle": "the guest waits forever: no timer is set and no input can come",
-    "log-full": "the recording has reached --max-log, so the machine was stopped",
-    "until": "stopped where it was asked to",
-}
+
+class Until(NamedTuple):
+    """Where a session ends at the latest: at an instant, or as soon as virtual time is so far."""
+
+    at: Icount = FOREVER
+    virtual_ns: int = LATEST_NS
+
+
+TO_THE_END: Final = Until()
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -48,11 +86,15 @@ class Outcome(msgspec.Struct, frozen=True):
 
     def describe(self) -> str:
         """For people."""
-        said = _SAID[self.reason].format(code=self.code)
+        said = _ENDS[self.reason].said.format(code=self.code)
         return f"{said} after {self.instructions:,} instructions"
 
     @property
     def exit_status(self) -> int:
-        """What a command that ran the machine live ends with. A guest that halts for ever may have
-        done all it was to do."""
-        return {"fail": 1, "interrupt": 130}.get(self.reason, 0)
+        """What a command that ran the machine live ends with."""
+        return _ENDS[self.reason].exit_status
+
+    @property
+    def guest_code(self) -> int | None:
+        """What the guest said of its own success: 0 if it powered off; None if it said nothing."""
+        return self.code if self.reason in ("poweroff", "fail") else None

@@ -24,7 +24,7 @@ from lockstep.host.serial import NullSerial
 from lockstep.session.archive import open_log
 from lockstep.session.build import replayed
 from lockstep.session.console import Console
-from lockstep.session.outcome import Outcome
+from lockstep.session.outcome import TO_THE_END, Outcome, Until
 from lockstep.session.probe import Probe
 from lockstep.session.symbols import Symbols
 
@@ -158,7 +158,7 @@ def profile(
         with replayed(
             log,
             Console(NullSerial()),
-            until=upto if upto < end else None,
+            until=Until(upto) if upto < end else TO_THE_END,
             engine=engine,
             progress=tell,
             probe=sampler,

@@ -14,23 +14,20 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from lockstep.cpu.engine import Cpu, Exit
-from lockstep.det.instant import FOREVER, Icount
+from lockstep.det.instant import FOREVER, LATEST_NS, Icount
 from lockstep.det.locks import Locks
 from lockstep.det.world import Arrival, World
 from lockstep.errors import InternalError
 from lockstep.host.clock import Clock, monotonic_ns
 from lockstep.machine.device import Undeliverable
 from lockstep.machine.machine import Machine
-from lockstep.session.outcome import ENDINGS, POWER, WARP, Outcome, Reason
+from lockstep.session.outcome import ENDINGS, POWER, TO_THE_END, WARP, Outcome, Reason, Until
 from lockstep.session.pace import Pace
 
 _CHANGELESS_ROUNDS: Final = 1000
 
 _LEAST_STEP: Final = 1000
 """No turn ends without so many instructions: a main loop that never rests cannot stop the guest."""
-
-_LATEST_NS: Final = (1 << 63) - 1
-"""Virtual time ends here, 292 years on; no deadline is later (cpu/schedule, goldfish_rtc)."""
 
 _CONGESTED_S: Final = 0.01
 """How often to look whether the guest's output is being read again."""
@@ -46,16 +43,21 @@ class Computer(NamedTuple):
 
 
 class VCpu:
-    """The thread that runs all harts, and the turnstile at which the main loop stops it."""
+    """The thread that runs all harts, and the turnstile at which the main loop stops it.
+
+    `post` tells the outside world, and so a recording, that the end asked for is reached; without
+    it (in a replay) the machine just stops there.
+    """
 
     def __init__(
         self,
         computer: Computer,
         ring: Callable[[], None],
-        until: Icount = FOREVER,
+        until: Until = TO_THE_END,
         pace: Pace | None = None,
         congested: Callable[[], bool] = lambda: False,
         clock: Clock = monotonic_ns,
+        post: Callable[[Arrival], None] | None = None,
     ) -> None:
         self._machine, self._cpu, self._world, self._locks = computer
         self._ring = ring
@@ -63,6 +65,7 @@ class VCpu:
         self._pace = pace
         self._congested = congested
         self._clock = clock
+        self._post = post
         self.thread = threading.Thread(target=self._main, name="vCPU", daemon=True)
         self.run_ns = self.idle_ns = 0
         """How long harts ran, and how long all of them waited. Written by the thread alone."""
@@ -277,16 +280,39 @@ class VCpu:
             self._world.checkpoint("periodic", now, self._machine.digests)
             self._run_timers()
             self._take_arrivals(now)
-            if now >= self._until and self.outcome is None:
-                self._end("until")
+            if self.outcome is None and self._at_end(now):
+                continue
             if self.outcome is not None:
                 return None
-            until = min(self._world.horizon(now), self._until, self._next_timer(now))
+            until = min(self._world.horizon(now), self._last_instant(), self._next_timer())
             if self._pace is not None:
                 until = min(until, Icount(now + self._pace.slice))
             if until > now:
                 return until
         raise InternalError(f"nothing moves at instruction {now:,}: the horizon stays where it is")
+
+    def _at_end(self, now: Icount) -> bool:
+        """Whether it is time to end, which has been seen to."""
+        late = self._cpu.virtual_ns >= self._until.virtual_ns
+        if not late and now < self._until.at:
+            return False
+        reason: Reason = "end-of-time" if self._cpu.virtual_ns >= LATEST_NS else "until"
+        if self._post is None:
+            self.outcome = Outcome(reason, now, self._cpu.virtual_ns)
+            return True
+        if self._jumped_ns:
+            # The jumps so far came before the end: replay has to know.
+            self._post(Arrival(WARP, self._jumped_ns.to_bytes(8, "little")))
+        self._post(Arrival(POWER, reason.encode()))
+        return True
+
+    def _last_instant(self) -> Icount:
+        return min(self._until.at, self._instant_of(self._until.virtual_ns))
+
+    def _instant_of(self, virtual_ns: int) -> Icount:
+        """When the virtual clock will be there if it does not jump."""
+        distance_ns = virtual_ns - self._cpu.virtual_ns
+        return Icount(self._cpu.icount - (-distance_ns >> self._machine.config.shift))
 
     def _take_arrivals(self, now: Icount) -> None:
         jump_ns, self._jump_ns = self._jump_ns, None
@@ -319,24 +345,30 @@ class VCpu:
         ns -= self._jumped_ns
         if ns < 0:
             raise Undeliverable(f"the clock would have to go back by {-ns:,} ns")
-        if self._cpu.virtual_ns + ns > _LATEST_NS:
+        if self._cpu.virtual_ns + ns > LATEST_NS:
             raise Undeliverable(f"the clock would have to go to {self._cpu.virtual_ns + ns:,} ns")
         self._jumped_ns = 0
-        self._cpu.warp(ns)
+        self._jump(ns)
         self._world.checkpoint("warp", Icount(self._cpu.icount), self._machine.digests)
+
+    def _jump(self, ns: int) -> None:
+        """Let the clock jump; device timers on the way ring at their own time, as they did when it
+        was jumped in parts."""
+        target = self._cpu.virtual_ns + ns
+        while (timer := self._machine.deadline_ns) is not None and timer < target:
+            self._cpu.warp(max(0, timer - self._cpu.virtual_ns))
+            self._run_timers()
+        self._cpu.warp(target - self._cpu.virtual_ns)
 
     def _run_timers(self) -> None:
         machine = self._machine
         while machine.deadline_ns is not None and machine.deadline_ns <= self._cpu.virtual_ns:
             machine.run_timers()
 
-    def _next_timer(self, now: Icount) -> Icount:
+    def _next_timer(self) -> Icount:
         """The instant of the next device timer. A device that sets one stops the period."""
         deadline_ns = self._machine.deadline_ns
-        if deadline_ns is None:
-            return FOREVER
-        distance_ns = deadline_ns - self._cpu.virtual_ns
-        return Icount(now - (-distance_ns >> self._machine.config.shift))
+        return FOREVER if deadline_ns is None else self._instant_of(deadline_ns)
 
     def _account(self, exit: Exit) -> None:
         self._heed_power()
@@ -352,7 +384,7 @@ class VCpu:
         if power.kind == "reboot":
             self._reset()
         else:
-            self._end("fail" if power.kind == "fail" else "poweroff", power.code)
+            self._end(power.kind, power.code)
 
     def _reset(self) -> None:
         self._machine.reset()
@@ -360,6 +392,5 @@ class VCpu:
 
     def _end(self, reason: Reason, code: int = 0) -> None:
         cpu = self._cpu
-        if reason != "until":
-            self._world.checkpoint("shutdown", Icount(cpu.icount), self._machine.digests)
+        self._world.checkpoint("shutdown", Icount(cpu.icount), self._machine.digests)
         self.outcome = Outcome(reason, cpu.icount, cpu.virtual_ns, code)

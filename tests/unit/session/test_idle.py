@@ -125,6 +125,6 @@ def test_a_guest_that_waits_forever_is_told_so(tmp_path, idle):
     """No timer, no input possible: the session ends, and its replay too."""
     guest = {1_000: lambda m: m.wait()}
     outcome = live_rig(guest, tmp_path / "r", idle=idle, hears=False).run()
-    assert (outcome.reason, outcome.exit_status) == ("idle", 0)
+    assert (outcome.reason, outcome.exit_status) == ("idle", 7)
     assert "waits forever" in outcome.describe()
     assert replay_rig(guest, tmp_path / "r", idle=idle).run() == outcome

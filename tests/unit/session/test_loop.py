@@ -180,7 +180,7 @@ def test_a_signal_ends_a_guest_that_waits(tmp_path):
     rig = live_rig({100: lambda m: m.wait()}, tmp_path / "r")
     threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
     outcome = rig.run()
-    assert outcome.exit_status == 130
+    assert outcome.exit_status == 143
     assert replay_rig({100: lambda m: m.wait()}, tmp_path / "r").run() == outcome
 
 

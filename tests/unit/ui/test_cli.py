@@ -116,13 +116,13 @@ def wait_for(path, text, patience=20):
     raise AssertionError(f"{text!r} did not appear")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_recording_is_complete(tmp_path, cli, number):
-    """Ctrl-C, or kill: exit status 130, and everything up to there replays."""
+    """Ctrl-C, kill, or a line that hung up: everything up to there replays."""
     made = lockstep("record", "-o", tmp_path / "r", *MACHINE, "--serial", f"file:{tmp_path}/out")
     wait_for(tmp_path / "out", b"wall clock")
     made.send_signal(number)
-    assert made.wait(20) == 130
+    assert made.wait(20) == 128 + number
     assert json.loads(cli("info", tmp_path / "r", "--json").out)["complete"]
     done = cli("replay", tmp_path / "r")
     assert done.status == 0

@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import msgspec
 
+from lockstep.det.instant import LATEST_NS
 from lockstep.det.world import Outlet
 from lockstep.machine.device import Device, IrqLine, VirtualClock, reads, writes
 
 LOW = (1 << 32) - 1
 MASK = (1 << 64) - 1
-NEVER = (1 << 63) - 1
 
 
 class GoldfishRtcState(msgspec.Struct, frozen=True):
@@ -99,7 +99,7 @@ class GoldfishRtc(Device):
         if ahead <= 0:
             self._ring()
         else:
-            self.deadline_ns = min(self.now_ns() + ahead, NEVER)
+            self.deadline_ns = min(self.now_ns() + ahead, LATEST_NS)
             self.deadline_moved()
 
     @writes(0x0C)

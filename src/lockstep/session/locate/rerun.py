@@ -13,6 +13,7 @@ from lockstep.replay.divergence import ReplayDivergence
 from lockstep.replay.log import LogReader
 from lockstep.session.build import replayed
 from lockstep.session.console import Console
+from lockstep.session.outcome import Until
 from lockstep.session.probe import Act, Probe, Seen
 from lockstep.session.symbols import Symbols
 
@@ -68,7 +69,7 @@ class Recorded:
             with replayed(
                 log,
                 Console(NullSerial()),
-                until=until,
+                until=Until(until),
                 engine=conditions.engine,
                 progress=self._tell,
                 probe=probe,

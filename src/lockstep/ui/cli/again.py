@@ -11,7 +11,7 @@ from lockstep.host.serial import NullSerial, Serial
 from lockstep.session.archive import check, info, open_log
 from lockstep.session.build import replayed
 from lockstep.session.console import Console
-from lockstep.session.outcome import Outcome
+from lockstep.session.outcome import TO_THE_END, Outcome, Until
 from lockstep.session.symbols import Symbols
 from lockstep.ui.cli.progress import progress
 
@@ -42,7 +42,7 @@ def run_again(
         replayed(
             log,
             Console(far_end),
-            until=None if until is None else Icount(until),
+            until=TO_THE_END if until is None else Until(Icount(until)),
             realtime=realtime,
             progress=tell,
             symbols=symbols,

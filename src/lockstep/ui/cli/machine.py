@@ -9,6 +9,7 @@ from lockstep.host.terminal import is_terminal
 from lockstep.session.build import live
 from lockstep.session.config import MachineConfig, parse_size
 from lockstep.session.console import Console, say
+from lockstep.session.instants import parse_timeout, parse_until
 from lockstep.ui.cli.options import RecordingOptions, SessionOptions
 from lockstep.ui.cli.stats import table
 
@@ -26,11 +27,20 @@ def start(
 ) -> int:
     """Run it to its end, recorded or not; the exit status."""
     output = None if recording is None else Path(recording.output)
+    until = parse_until(options.until, "--until")
+    timeout_ns = parse_timeout(options.timeout, "--timeout")
     far_end = open_serial(options.serial, lambda text: say(f"lockstep: {text}\n"))
     interactive = options.serial == "stdio" and is_terminal(0)
     console = Console(far_end, interactive=interactive)
     try:
-        with live(config, console, recording=output, **_log_options(recording)) as session:
+        with live(
+            config,
+            console,
+            recording=output,
+            until=until,
+            timeout_ns=timeout_ns,
+            **_log_options(recording),
+        ) as session:
             if interactive:
                 say(_KEYS)
             outcome = session.run()
@@ -45,7 +55,7 @@ def start(
     else:
         say(f"lockstep: recorded in {output}\n")
         check_written(far_end, f"The recording has all of it: lockstep replay {output}")
-    return outcome.exit_status
+    return 0 if options.halt_ok and outcome.reason == "idle" else outcome.exit_status
 
 
 def _log_options(recording: RecordingOptions | None) -> _LogOptions:

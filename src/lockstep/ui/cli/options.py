@@ -54,6 +54,9 @@ class MachineOptions:
             metavar="N", help="Compute clock and entropy from N instead of asking the host."
         ),
     ] = None
+    no_reboot: Annotated[
+        bool, typer.Option("--no-reboot", help="A reset of the machine ends it instead.")
+    ] = False
 
     def config(self) -> "MachineConfig":
         """The machine of that description. Raises UsageError."""
@@ -61,7 +64,8 @@ class MachineOptions:
 
         choose("--idle", self.idle, "real", "skip")
         choose("--engine", self.engine, "auto", "interp", "reference")
-        config = MachineConfig(**{**vars(self), "memory": parse_size(self.memory)})
+        given = {"memory": parse_size(self.memory), "no_reboot": self.no_reboot or None}
+        config = MachineConfig(**{**vars(self), **given})
         config.check()
         return config
 
@@ -77,6 +81,21 @@ class SessionOptions:
             help="The console: stdio, null, pty, file:F, tcp:HOST:PORT or unix:PATH.",
         ),
     ] = "stdio"
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ICOUNT|TIME",
+            help="End after so many instructions (1.7G), or so much virtual time (12.5s).",
+        ),
+    ] = None
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="End with status 124 after so long on this host."),
+    ] = None
+    halt_ok: Annotated[
+        bool,
+        typer.Option("--halt-ok", help="A guest that can never wake again ends with 0, not 7."),
+    ] = False
     stats: Stats = False
 
 
