@@ -48,9 +48,9 @@ CSR_BITS: Final[dict[str, tuple[int, str]]] = {
         '3.1.12: "a 32-bit WARL register"; bit 1 is zero, and so is the bit of a counter that is.',
     ),
     "menvcfg": (
-        1 << 62 | 3 << 4,
+        1 << 62 | 1 << 61 | 3 << 4,
         '3.1.18: "If Svpbmt is not implemented, PBMTE is read-only zero". CMO 3.3: CBIE = 2 is'
-        " reserved; it becomes 0 here.",
+        " reserved; it becomes 0 here. Svadu 1.0: ADUE, which QEMU 7.2 does not know.",
     ),
     "senvcfg": (3 << 4, "CBIE as in menvcfg."),
     **{

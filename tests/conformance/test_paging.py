@@ -15,7 +15,7 @@ from conformance.harvest import harvest
 from conformance.programs import drawn
 from instructions import encode
 from lockstep.isa.csrs import CSR_NUMBERS
-from lockstep.isa.privileged import STATUS_MPRV, STATUS_MXR, STATUS_SUM
+from lockstep.isa.privileged import ENVCFG_ADUE, STATUS_MPRV, STATUS_MXR, STATUS_SUM
 
 V, R, W, X, USER, GLOBAL, A, D = (1 << bit for bit in range(8))
 LEAF_FLAGS: Final = (R, W, X, USER, GLOBAL, A, D)
@@ -175,6 +175,7 @@ def paged(scheme: Scheme, dice: Dice) -> Case:
     csrs: dict[str, Value] = {
         "satp": scheme.mode << 60 | dice.below(1 << 16) << 44 | ROOT >> 12,
         "medeleg": PAGE_FAULTS if executing == S and dice.once_in(3) else 0,
+        "menvcfg": 0 if dice.once_in(5) else ENVCFG_ADUE,
     }
     if dice.once_in(8):
         csrs |= protection(dice)

@@ -18,6 +18,7 @@ from lockstep.cpu.native.objects import Interpreter, Notify
 from lockstep.cpu.native.regions.compiler import compile_regions
 from lockstep.cpu.native.regions.foundry import AtOnce
 from lockstep.cpu.native.regions.service import Foundry, Hot, Part
+from lockstep.isa.state import SVADU
 
 NATIVE = ("interp", "auto")
 ENGINES = (*NATIVE, "reference")
@@ -110,11 +111,12 @@ def make_engine(
     quantum: int = 20_000,
     *,
     seed: int | None = None,
+    features: int = SVADU,
 ) -> Cpu:
     """As `make_cpu`, but "auto" looks for what is hot every few instructions, as `Whims` says."""
     if engine != "auto":
-        return make_cpu(engine, harts, ram, bus, shift, quantum)
-    cpu = make_cpu(engine, harts, ram, bus, shift, quantum, regions=Whims(seed))
+        return make_cpu(engine, harts, ram, bus, shift, quantum, features=features)
+    cpu = make_cpu(engine, harts, ram, bus, shift, quantum, regions=Whims(seed), features=features)
     # A block longer than a slice never runs in a region.
     cpu._block.slice = 64 if seed is None else Random(seed).choice((7, 20, 50, 150, 500))
     return cpu

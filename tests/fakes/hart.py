@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lockstep.isa.privileged import STORE_MISALIGNED
-from lockstep.isa.state import HART_FIELDS, PMP_ENTRIES, RESET_VALUES
+from lockstep.isa.state import HART_FIELDS, PMP_ENTRIES, RESET_VALUES, SVADU
 from lockstep.isa.table import decode
 from lockstep.isa.values import Bits
 
@@ -41,7 +41,7 @@ class FakeHart:
 
     __slots__ = (
         "x", "f", "pmpaddr", "pc", "target", "memory", "stores", "word", "notes", "count",
-        "counted", "mtime", "idle", *HART_FIELDS,
+        "counted", "mtime", "idle", "features", *HART_FIELDS,
     )  # fmt: skip
 
     def __init__(self, pc: int = 0x8000_0000) -> None:
@@ -58,6 +58,7 @@ class FakeHart:
         self.counted = 0  # executed
         self.mtime = 0
         self.idle = False
+        self.features = Bits(64, SVADU)
         for name in HART_FIELDS:
             setattr(self, name, RESET_VALUES.get(name, 0))
 
@@ -108,6 +109,10 @@ class FakeHart:
 
     def phys_load(self, addr: Bits, size: int) -> tuple[Bits, bool]:
         return self.load(addr, size), True
+
+    def update_pte(self, addr: Bits, pte: Bits) -> None:
+        self.notes.append(f"pte {addr.value:#x}")
+        self.poke(addr.value, 8, pte.value)
 
     def note_page_table(self, addr: Bits) -> None:
         self.notes.append(f"page table {addr.value:#x}")

@@ -9,6 +9,7 @@ from fakes.engines import ENGINES as ENGINES
 from fakes.engines import make_engine
 from lockstep.cpu.engine import BusError, Cpu
 from lockstep.cpu.memory import Ram
+from lockstep.isa.state import SVADU
 
 BASE = 0x8000_0000
 SIZE = 1 << 20
@@ -46,10 +47,19 @@ class BenchBus:
 class Bench:
     """Harts that start at BASE, where `code` goes; traps to M-mode go to HANDLER."""
 
-    def __init__(self, engine: str, harts: int = 1, shift: int = 0, quantum: int = 20_000) -> None:
+    def __init__(
+        self,
+        engine: str,
+        harts: int = 1,
+        shift: int = 0,
+        quantum: int = 20_000,
+        features: int = SVADU,
+    ) -> None:
         self.ram = Ram(BASE, SIZE)
         self.bus = BenchBus()
-        self.cpu: Cpu = make_engine(engine, harts, self.ram, self.bus, shift, quantum)
+        self.cpu: Cpu = make_engine(
+            engine, harts, self.ram, self.bus, shift, quantum, features=features
+        )
         self.code = Assembler(BASE)
 
     def start(self) -> None:

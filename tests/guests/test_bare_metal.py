@@ -89,3 +89,19 @@ def test_the_engines_agree_on_the_lottery(tmp_path: Path) -> None:
             recording, kernel=str(guest), bios="none", smp=2, memory=16 << 20, digest_every=50_000
         )
         assert api.replay(recording, engine="reference").console == made.console
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("svade", "cause"), [(False, None), (True, 12)])
+def test_page_tables_without_marks(
+    engine: str, svade: bool, cause: int | None, tmp_path: Path
+) -> None:
+    """Nobody has to set A and D, as on QEMU, unless Svade is asked for."""
+    recording = tmp_path / "marks.lockstep"
+    made = api.record(
+        recording, kernel=str(built("marks")), bios="none", engine=engine, svade=svade
+    )
+    assert made.outcome.reason == ("poweroff" if cause is None else "fail")
+    assert cause is None or f"code {cause}" in made.outcome.describe()
+    for other in ENGINES:
+        assert api.replay(recording, engine=other).outcome == made.outcome

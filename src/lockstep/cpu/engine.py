@@ -13,6 +13,7 @@ from lockstep.cpu.schedule import ATTENTION, DONE, IDLE, LAST_TICK, MMIO, STOPPE
 from lockstep.cpu.state import ClusterBlock, CpuState, HartState
 from lockstep.errors import InternalError, UsageError
 from lockstep.isa.privileged import ENVCFG_STCE, MTIP, STIP
+from lockstep.isa.state import SVADU
 
 if TYPE_CHECKING:
     from lockstep.cpu.native.engine import RegionSupply
@@ -227,13 +228,17 @@ def make_cpu(
     quantum: int = 20_000,
     notify: Notify | None = None,
     regions: RegionSupply | None = None,
+    features: int = SVADU,
 ) -> Cpu:
     """Harts that have not been reset yet.
 
     `engine`: "auto" is fastest, "interp" does without regions, "reference" is obvious. `regions`
-    is for "auto"; without it regions are compiled while the guest waits.
+    is for "auto"; without it regions are compiled while the guest waits. `features` are those that
+    isa/state names.
     """
     block = ClusterBlock(harts)
+    for hart in block.members:
+        hart.features = features
     block.shift, block.quantum, block.quantum_left = shift, quantum, quantum
     block.ram_base, block.ram_size = ram.base, ram.size
     block.ram_host = host_address(ram.memory)

@@ -55,6 +55,7 @@ CLUSTER_FIELDS: Final[dict[str, str]] = {
 
 PRIVATE_FIELDS: Final[dict[str, str]] = {
     "cluster": "host address of the cluster block",
+    "features": "what it has, as isa/state names them (constant)",
     "limit": "global instruction count at which the budget is used up",
     "left": "budget left when native code last wrote it down",
     "event": "0 none, 1 trap, 2 leave native code",

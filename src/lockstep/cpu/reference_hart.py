@@ -260,6 +260,11 @@ class ReferenceHart(Vocabulary):
         present = in_ram(self, addr, size)
         return (self.ram_load(addr, size) if present else Bits(64, 0)), present
 
+    def update_pte(self, addr: Bits, pte: Bits) -> None:
+        at = addr.value - self._base
+        self._flags[at // PAGE] |= DIRTY
+        _WRITE[8](self._ram, at, pte.value)
+
     def ram_load(self, paddr: Bits, size: int) -> Bits:
         return Bits(64, _READ[size](self._ram, paddr.value - self._base)[0])
 

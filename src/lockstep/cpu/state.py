@@ -19,7 +19,8 @@ from lockstep.cpu.layout import (
     TLB_OFFSET,
     X_OFFSET,
 )
-from lockstep.isa.state import RESET_VALUES
+from lockstep.isa.privileged import ENVCFG_ADUE
+from lockstep.isa.state import RESET_VALUES, SVADE, SVADU
 
 C = TypeVar("C", bound=type[Any])
 
@@ -126,6 +127,8 @@ class HartState:
         for name in CANONICAL_FIELDS:
             setattr(self, name, RESET_VALUES.get(name, 0))
         self.hartid = number
+        if self.features & (SVADU | SVADE) == SVADU:
+            self.menvcfg = ENVCFG_ADUE
 
     def fields(self) -> dict[str, int]:
         """The whole state by name, for digests and reports."""

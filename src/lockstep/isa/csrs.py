@@ -24,6 +24,7 @@ from lockstep.isa.counters import (
 from lockstep.isa.pmp import ADDRESS_MASK, pmp_legal_config, pmp_locked
 from lockstep.isa.privileged import (
     ALL_INTERRUPTS,
+    ENVCFG_ADUE,
     ENVCFG_STCE,
     ILLEGAL_INSTRUCTION,
     MACHINE,
@@ -33,7 +34,7 @@ from lockstep.isa.privileged import (
     SUPERVISOR_INTERRUPTS,
 )
 from lockstep.isa.sem import Hart, outlined, sem
-from lockstep.isa.state import NO_RESERVATION, PMP_ENTRIES
+from lockstep.isa.state import NO_RESERVATION, PMP_ENTRIES, SVADU
 from lockstep.isa.status import (
     read_mip,
     read_mstatus,
@@ -55,7 +56,7 @@ _LOW_32: Final = (1 << 32) - 1
 # The exceptions that can happen below M: all but ECALL from M, and the reserved 10 and 14 (3.1.8).
 _DELEGABLE: Final = 0xB3FF
 
-# FIOM, CBIE, CBCFE, CBZE (3.1.18, 4.1.10); PBMTE and ADUE are zero: neither is implemented.
+# FIOM, CBIE, CBCFE, CBZE (3.1.18, 4.1.10); PBMTE is zero: it is not implemented.
 _SENVCFG_WRITABLE: Final = 0xF1
 _CBIE: Final = 3 << 4
 
@@ -131,7 +132,7 @@ def _write_stvec(s: Hart, csr: Word, value: Word) -> None:
 
 
 @sem
-def _legal_envcfg(s: Hart, value: Word, writable: int) -> Word:
+def _legal_envcfg(s: Hart, value: Word, writable: Word) -> Word:
     """CBIE = 2 is reserved (CMO 3.3); it becomes 0: the instructions trap."""
     legal = value & writable
     return legal & ~_CBIE if (legal & _CBIE) == 2 << 4 else legal
@@ -139,7 +140,10 @@ def _legal_envcfg(s: Hart, value: Word, writable: int) -> Word:
 
 @sem
 def _write_menvcfg(s: Hart, csr: Word, value: Word) -> None:
-    s.menvcfg = _legal_envcfg(s, value, _SENVCFG_WRITABLE | ENVCFG_STCE)
+    writable = s.const(_SENVCFG_WRITABLE | ENVCFG_STCE)
+    if (s.features & SVADU) != 0:
+        writable = writable | ENVCFG_ADUE
+    s.menvcfg = _legal_envcfg(s, value, writable)
     s.timer_changed()
 
 
@@ -151,7 +155,7 @@ def _write_stimecmp(s: Hart, csr: Word, value: Word) -> None:
 
 @sem
 def _write_senvcfg(s: Hart, csr: Word, value: Word) -> None:
-    s.senvcfg = _legal_envcfg(s, value, _SENVCFG_WRITABLE)
+    s.senvcfg = _legal_envcfg(s, value, s.const(_SENVCFG_WRITABLE))
 
 
 @sem

@@ -11,6 +11,7 @@ from typing import Final
 
 from lockstep.isa.pmp import pmp_check
 from lockstep.isa.privileged import (
+    ENVCFG_ADUE,
     FETCH,
     LOAD,
     MACHINE,
@@ -96,7 +97,7 @@ def walk(s: Hart, vaddr: Word, access: Access, priv: Word) -> tuple[Word, Word]:
             # The low part of a superpage's frame number must be zero (4.3.2 step 6).
             if (table & offset) != 0 or not _allowed(s, pte, access, priv):
                 return vaddr, page_fault
-            return table | (vaddr & offset), s.const(0)
+            return table | (vaddr & offset), _mark(s, address, pte, access)
         if (pte & (_D | _A | _U)) != 0:  # reserved where the entry points to a table (4.4.1)
             return vaddr, page_fault
         shift = shift - 9
@@ -105,11 +106,9 @@ def walk(s: Hart, vaddr: Word, access: Access, priv: Word) -> tuple[Word, Word]:
 
 @sem
 def _allowed(s: Hart, pte: Word, access: Access, priv: Word) -> bool:
-    """Steps 5 and 7 of Priv. 4.3.2; A and D are never set by hardware (Svade)."""
-    needed = s.const((access.permission << 1) | _A)
+    """Step 5 of Priv. 4.3.2."""
+    needed = s.const(access.permission << 1)
     readable = pte
-    if access is STORE:
-        needed = needed | _D
     if access is LOAD and (s.mstatus & STATUS_MXR) != 0:
         readable = pte | ((pte & _X) >> 2)
     user_page = (pte & _U) != 0
@@ -118,3 +117,25 @@ def _allowed(s: Hart, pte: Word, access: Access, priv: Word) -> bool:
         open_to_supervisor = not user_page or (s.mstatus & STATUS_SUM) != 0
     mode_fits = user_page if priv == USER else open_to_supervisor
     return mode_fits and (readable & needed) == needed
+
+
+@outlined
+def _mark(s: Hart, address: Word, pte: Word, access: Access) -> Word:
+    """Step 7 of Priv. 4.3.2: 0 once A and, for a store, D are set in the leaf `pte` at `address`.
+
+    Else the exception: a page fault where software sets them (Svade, or menvcfg.ADUE is clear).
+    Harts take turns between instructions, so that compare and set are atomic as they stand.
+    """
+    marked = pte | _A
+    if access is STORE:
+        marked = marked | _D
+    cause = s.const(0)
+    if marked != pte:
+        permitted, _ = pmp_check(s, address, 8, STORE, s.const(SUPERVISOR))
+        if (s.menvcfg & ENVCFG_ADUE) == 0:
+            cause = s.const(access.page_fault)
+        elif not permitted:
+            cause = s.const(access.access_fault)
+        else:
+            s.update_pte(address, marked)
+    return cause

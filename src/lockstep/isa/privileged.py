@@ -62,7 +62,8 @@ STATUS_TSR: Final = 1 << 22
 STATUS_UXL: Final = 3 << 32
 STATUS_SD: Final = 1 << 63
 
-# menvcfg and senvcfg (3.1.18, 4.1.10; STCE from Sstc 2.1).
+# menvcfg and senvcfg (3.1.18, 4.1.10; STCE from Sstc 2.1, ADUE from Svadu 1.0).
+ENVCFG_ADUE: Final = 1 << 61
 ENVCFG_STCE: Final = 1 << 63
 
 

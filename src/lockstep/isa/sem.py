@@ -49,6 +49,12 @@ class Hart(Protocol):
     def phys_load(self, addr: Word, size: int) -> tuple[Word, bool]:
         """A page-table read: (value, whether `addr` is main memory)."""
 
+    def update_pte(self, addr: Word, pte: Word) -> None:
+        """Write the page-table entry at physical `addr`, which is main memory.
+
+        Only to set A or D: what is cached of the entry as it was still holds.
+        """
+
     def insn_word(self) -> Word:
         """The bits of this instruction (16 or 32), zero-extended: tval of illegal ones."""
 

@@ -7,6 +7,10 @@ from typing import Final
 NO_RESERVATION: Final = (1 << 64) - 1
 PMP_ENTRIES: Final = 16
 
+# What a hart may have or lack: bits of its `features`, which no instruction changes.
+SVADU: Final = 1  # page walks can set A and D: menvcfg.ADUE can be written
+SVADE: Final = 2  # but they do not until software asks for it: ADUE is 0 after a reset
+
 HART_FIELDS: Final[dict[str, str]] = {
     "priv": "current privilege: 0 U, 1 S, 3 M",
     "mstatus": "machine status; sstatus is a view of it (SD is derived)",

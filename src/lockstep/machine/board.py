@@ -46,7 +46,12 @@ ISA_EXTENSIONS: Final = (
     *("zicbom", "zicboz", "zicntr", "zicsr", "zifencei", "zihintpause"),
     *("zba", "zbb", "zbs", "sstc"),
 )
-ISA_STRING: Final = f"rv64{ISA_LETTERS}_{'_'.join(ISA_EXTENSIONS)}"
+
+VERSION: Final = 2
+"""Of what a guest finds on a board of the same options, as QEMU's versioned machines.
+
+1: page walks never set A and D, and the device tree does not say who does.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +61,9 @@ class BoardConfig:
     memory: int
     """Bytes of RAM."""
     harts: int = 1
+    version: int = VERSION
+    svade: bool = False
+    """Page walks set A and D only if software asks for it (menvcfg.ADUE)."""
     shift: int = 0
     """An instruction takes 2**shift nanoseconds of virtual time."""
     engine: str = "interp"
@@ -73,3 +81,10 @@ class BoardConfig:
     """Whatever would reset the machine ends it."""
     kaslr: bool = False
     """Let the kernel choose its virtual address from a seed in the device tree."""
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """The names of all that harts have beyond letters."""
+        if self.version < 2:
+            return ISA_EXTENSIONS
+        return (*ISA_EXTENSIONS, *(("svade",) if self.svade else ()), "svadu")

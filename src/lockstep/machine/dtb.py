@@ -103,14 +103,14 @@ def _machine(config: BoardConfig) -> dict[str, Value]:
             "device_type": "memory",
             "reg": _cells(board.DRAM_BASE, config.memory),
         },
-        "cpus": _cpus(config.harts),
+        "cpus": _cpus(config.harts, config.extensions),
         "soc": _soc(config.harts),
         "poweroff": _syscon("syscon-poweroff", 0x5555),
         "reboot": _syscon("syscon-reboot", 0x7777),
     }
 
 
-def _cpus(harts: int) -> dict[str, Value]:
+def _cpus(harts: int, extensions: Sequence[str]) -> dict[str, Value]:
     cpus: dict[str, Value] = {
         "#address-cells": 1,
         "#size-cells": 0,
@@ -119,21 +119,21 @@ def _cpus(harts: int) -> dict[str, Value]:
     cores: dict[str, Value] = {}
     for hart in range(harts):
         phandle = FIRST_CPU_PHANDLE + 2 * hart
-        cpus[f"cpu@{hart:x}"] = _cpu(hart, phandle)
+        cpus[f"cpu@{hart:x}"] = _cpu(hart, phandle, extensions)
         cores[f"core{hart}"] = {"cpu": phandle}
     return cpus | {"cpu-map": {"cluster0": cores}}
 
 
-def _cpu(hart: int, phandle: int) -> Tree:
+def _cpu(hart: int, phandle: int, extensions: Sequence[str]) -> Tree:
     return {
         "phandle": phandle,
         "device_type": "cpu",
         "reg": hart,
         "status": "okay",
         "compatible": "riscv",
-        "riscv,isa": board.ISA_STRING,
+        "riscv,isa": f"rv64{board.ISA_LETTERS}_{'_'.join(extensions)}",
         "riscv,isa-base": board.ISA_BASE,
-        "riscv,isa-extensions": (*board.ISA_LETTERS, *board.ISA_EXTENSIONS),
+        "riscv,isa-extensions": (*board.ISA_LETTERS, *extensions),
         "riscv,cbom-block-size": board.CACHE_BLOCK,
         "riscv,cboz-block-size": board.CACHE_BLOCK,
         "mmu-type": "riscv,sv57",

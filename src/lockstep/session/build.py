@@ -26,6 +26,7 @@ from lockstep.host.answers import Answers, HostAnswers, SeededAnswers
 from lockstep.host.clock import monotonic_ns
 from lockstep.host.live import Live
 from lockstep.host.signals import StopSignals
+from lockstep.isa.state import SVADE, SVADU
 from lockstep.machine.board import DRAM_BASE, BoardConfig
 from lockstep.machine.bus import Bus
 from lockstep.machine.device import Undeliverable
@@ -311,7 +312,15 @@ def _build(
     board = replace(board, rng_seed=seed)
     bus = Bus(locks.big)
     cpu = make_cpu(
-        config.engine, config.smp, ram, bus, config.shift, config.quantum, _tell, regions
+        config.engine,
+        config.smp,
+        ram,
+        bus,
+        config.shift,
+        config.quantum,
+        _tell,
+        regions,
+        _features(config),
     )
     try:
         machine = Machine(board, cpu, ram, bus, world.outlet)
@@ -339,6 +348,8 @@ def _board(config: MachineConfig, images: Sequence[ImageFile]) -> BoardConfig:
     return BoardConfig(
         memory=config.memory,
         harts=config.smp,
+        version=config.version,
+        svade=config.svade,
         shift=config.shift,
         engine=config.engine,
         quantum=config.quantum,
@@ -350,6 +361,13 @@ def _board(config: MachineConfig, images: Sequence[ImageFile]) -> BoardConfig:
         no_reboot=bool(config.no_reboot),
         rng_seed=bytes(_SEED_BYTES),
     )
+
+
+def _features(config: MachineConfig) -> int:
+    """What the harts of a machine have, as isa/state names it."""
+    if config.version < 2:
+        return SVADE
+    return SVADU | (SVADE if config.svade else 0)
 
 
 def _answers(config: MachineConfig, instants: _Instants) -> Answers:

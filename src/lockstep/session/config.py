@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 
 from lockstep.errors import BadRecording, UsageError
+from lockstep.machine.board import VERSION
 
 MIB: Final = 1 << 20
 PAGE: Final = 4096
@@ -35,12 +36,16 @@ class MachineConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A machine, as far as the guest can tell; images are named by path, see `images`.
 
     `shift`: an instruction takes 2**shift ns of virtual time. `seed`: the clock and entropy are
-    computed from this number, and the host is not asked. `no_reboot`: a reset ends the machine.
-    An option that is not used is null in the manifest, which an older version can read then.
+    computed from this number, and the host is not asked. `version`: see machine/board. `svade`:
+    page walks set A and D only if the guest's firmware asks for it. `no_reboot`: a reset ends the
+    machine. An option that is not used is null in the manifest, which an older version can read
+    then.
     """
 
+    version: Int64 = VERSION
     memory: Int64 = 512 * MIB
     smp: Int64 = 1
+    svade: bool = False
     shift: Int64 = 2
     quantum: Int64 = 20_000
     engine: Literal["auto", "interp", "reference"] = "auto"
@@ -58,6 +63,7 @@ class MachineConfig(msgspec.Struct, frozen=True, kw_only=True):
         checked(MachineConfig, {name: getattr(self, name) for name in self.__struct_fields__})
         for name in ("append", "bios", "kernel", "initrd", "dtb"):
             _text(f"--{name}", getattr(self, name) or "")
+        _within("the machine's version", self.version, 1, VERSION, "")
         _within("--smp", self.smp, 1, MOST_HARTS, "harts")
         _within("--shift", self.shift, 0, MOST_SHIFT, "(a power of two of nanoseconds)")
         _within("quantum", self.quantum, 1, MOST_QUANTUM, "instructions")
@@ -124,7 +130,8 @@ def config_from_manifest(machine: dict[str, Any]) -> MachineConfig:
         if unknown:
             raise UsageError(f"{', '.join(unknown)} is not known")
         known = {name: value for name, value in machine.items() if name in _FIELDS}
-        config = checked(MachineConfig, known)
+        # Before there were versions there was one.
+        config = checked(MachineConfig, {"version": 1} | known)
         config.check()
     except UsageError as error:
         raise BadRecording(

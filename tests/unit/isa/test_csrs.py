@@ -7,6 +7,7 @@ import pytest
 from fakes.hart import FakeHart, GuestTrap
 from lockstep.isa.csrs import CSR_NAMES, CSR_NUMBERS, check_csr, csr_read, csr_to_modify, csr_write
 from lockstep.isa.privileged import (
+    ENVCFG_ADUE,
     ENVCFG_STCE,
     MACHINE,
     SEIP,
@@ -158,7 +159,7 @@ def test_tvm_takes_satp_from_the_supervisor() -> None:
         ("mcounteren", 0xFFFF_FFFF),
         ("scounteren", 0xFFFF_FFFF),
         ("mcountinhibit", 5),
-        ("menvcfg", 0xF1 | ENVCFG_STCE),
+        ("menvcfg", 0xF1 | ENVCFG_STCE | ENVCFG_ADUE),
         ("senvcfg", 0xF1),
         ("pmpaddr3", (1 << 54) - 1),
         ("mhpmcounter5", 0),

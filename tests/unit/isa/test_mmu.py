@@ -7,6 +7,7 @@ import pytest
 from fakes.hart import FakeHart
 from lockstep.isa.mmu import effective_priv, translate
 from lockstep.isa.privileged import (
+    ENVCFG_ADUE,
     FETCH,
     INSTRUCTION_ACCESS_FAULT,
     INSTRUCTION_PAGE_FAULT,
@@ -163,10 +164,55 @@ def test_superpages_must_be_aligned(level: int) -> None:
 
 
 def test_dirty_matters_to_stores_only() -> None:
-    """Svade: hardware never sets A or D."""
+    """Svade: while menvcfg.ADUE is clear a page fault asks software to set A or D."""
     hart = PagedHart()
     hart.map(VADDR, leaf(PAGE, FULL & ~D))
     assert [cause_of(hart, a) for a in (FETCH, LOAD, STORE)] == [0, 0, STORE_PAGE_FAULT]
+
+
+@pytest.mark.parametrize(("access", "set_bits"), [(FETCH, A), (LOAD, A), (STORE, A | D)])
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_walks_set_accessed_and_dirty(access: Access, set_bits: int, level: int) -> None:
+    """Svadu: in the leaf alone, and only what the access needs; a second walk writes nothing."""
+    hart = PagedHart()
+    hart.menvcfg = ENVCFG_ADUE
+    entry = leaf(3 << 12 + 9 * level, FULL & ~(A | D))
+    place = hart.map(VADDR, entry, level)[-1]
+    for _ in range(2):
+        assert cause_of(hart, access) == 0
+        assert hart.peek(place, 8) == entry | set_bits
+    assert hart.notes.count(f"pte {place:#x}") == 1
+
+
+@pytest.mark.parametrize(("access", "entry"), [
+    (LOAD, leaf(PAGE, V | X)),
+    (STORE, leaf(PAGE, V | R | X)),
+    (FETCH, leaf(PAGE, V | R | W)),
+    (LOAD, leaf(PAGE, V | RWX | U)),
+    (LOAD, leaf(PAGE, V | RWX) | 1 << 63),
+    (LOAD, leaf(PAGE, V | W)),
+])  # fmt: skip
+def test_a_refused_access_leaves_no_mark(access: Access, entry: int) -> None:
+    """Step 7 comes after all others."""
+    hart = PagedHart()
+    hart.menvcfg = ENVCFG_ADUE
+    place = hart.map(VADDR, entry)[-1]
+    assert cause_of(hart, access) == access.page_fault
+    assert hart.peek(place, 8) == entry
+
+
+@pytest.mark.parametrize("access", [FETCH, LOAD, STORE])
+def test_a_mark_that_protection_refuses_is_an_access_fault(access: Access) -> None:
+    """Of the original access; the entry can be read, and has its mark it is enough."""
+    hart = PagedHart()
+    hart.menvcfg = ENVCFG_ADUE
+    place = hart.map(VADDR, leaf(PAGE, FULL & ~(A | D)))[-1]
+    hart.pmpcfg0 = 0x1F << 8 | 0x19  # entry 0: this page of tables, read-only
+    hart.pmpaddr[1] = (1 << 54) - 1
+    hart.pmpaddr[0] = place >> 2 & ~0x3FF | 0x1FF
+    assert cause_of(hart, access) == access.access_fault
+    hart.poke(place, 8, leaf(PAGE, FULL))
+    assert cause_of(hart, access) == 0
 
 
 @pytest.mark.parametrize("mxr", [0, STATUS_MXR])

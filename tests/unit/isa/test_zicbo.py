@@ -6,7 +6,7 @@ import pytest
 
 from fakes.hart import FakeHart, GuestTrap
 from instructions import encode
-from lockstep.isa.privileged import MACHINE, SUPERVISOR, USER
+from lockstep.isa.privileged import ENVCFG_ADUE, MACHINE, SUPERVISOR, USER
 
 ENABLES = {"cbo.inval": 3 << 4, "cbo.clean": 1 << 6, "cbo.flush": 1 << 6, "cbo.zero": 1 << 7}
 MANAGEMENT = ["cbo.inval", "cbo.clean", "cbo.flush"]
@@ -99,6 +99,27 @@ def test_management_reports_translation_as_a_stores_page_fault(
     hart.satp = 8 << 60 | 4
     hart.poke(0x4000, 8, pte)
     assert trap_of(hart, encode(name, rs1=11)) == expected
+
+
+@pytest.mark.parametrize("name", MANAGEMENT)
+def test_management_marks_a_page_accessed_and_not_dirty(name: str) -> None:
+    """CMO 2.5.2: it "also checks the accessed bit and may [...] set the bit as required"."""
+    hart = hart_in(SUPERVISOR)
+    hart.menvcfg = ALL | ENVCFG_ADUE
+    hart.satp = 8 << 60 | 4
+    hart.poke(0x4000, 8, V | R | W)
+    assert trap_of(hart, encode(name, rs1=11)) is None
+    assert hart.peek(0x4000, 8) == V | R | W | A
+
+
+def test_zeroing_marks_a_page_dirty() -> None:
+    """As a store."""
+    hart = hart_in(SUPERVISOR)
+    hart.menvcfg = ALL | ENVCFG_ADUE
+    hart.satp = 8 << 60 | 4
+    hart.poke(0x4000, 8, V | R | W)
+    assert trap_of(hart, encode("cbo.zero", rs1=11)) is None
+    assert hart.peek(0x4000, 8) == V | R | W | A | D
 
 
 @pytest.mark.parametrize("name", MANAGEMENT)

@@ -41,6 +41,17 @@ def test_isa_string_and_extension_list_agree() -> None:
     assert [*letters, *rest] == listed
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [({}, ["svadu"]), ({"svade": True}, ["svade", "svadu"]), ({"version": 1}, [])],
+)
+def test_it_says_who_sets_accessed_and_dirty(options: Any, expected: list[str]) -> None:
+    """In the binding's words; a board from before did not say."""
+    tree = fdt.parse_dtb(make_dtb(BoardConfig(memory=1 << 27, **options), None, b""))
+    listed = tree.get_property("riscv,isa-extensions", "/cpus/cpu@0").data
+    assert [name for name in listed if name.startswith("sva")] == expected
+
+
 def test_interrupts_reach_every_hart() -> None:
     """Each hart's own controller, machine and supervisor external."""
     tree = fdt.parse_dtb(make_dtb(CONFIG, None, SEED))

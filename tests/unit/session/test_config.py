@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from lockstep.errors import BadRecording, UsageError
+from lockstep.machine.board import VERSION
 from lockstep.session.config import MachineConfig, config_from_manifest, parse_size
 
 
@@ -36,6 +37,14 @@ def test_a_configuration_survives_the_manifest():
     config = MachineConfig(memory=64 << 20, smp=3, kernel="/k", seed=-5, idle="skip")
     stored = msgspec.json.decode(msgspec.json.encode(msgspec.to_builtins(config)))
     assert config_from_manifest(stored) == config
+
+
+def test_a_manifest_from_before_there_were_versions_means_the_first():
+    """The guest would see the difference."""
+    assert config_from_manifest({"smp": 2}).version == 1
+    assert config_from_manifest({"smp": 2, "version": 2}).version == 2
+    with pytest.raises(BadRecording, match="version"):
+        config_from_manifest({"version": VERSION + 1})
 
 
 @pytest.mark.parametrize("machine", [{"smp": 9}, {"smp": "two"}, {"engine": "steam"}])

@@ -254,11 +254,14 @@ def note_code(s: NativeHart, paddr: Word) -> None:
 
 
 @outlined
-def before_store(s: NativeHart, paddr: Word, size: Word) -> None:
-    """Main memory at `paddr` is about to change (`size` <= 8, within its page)."""
+def before_store(s: NativeHart, paddr: Word, size: Word, maps: bool) -> None:
+    """Main memory at `paddr` is about to change (`size` <= 8, within its page).
+
+    `maps`: what page tables that lie there allow may change, too.
+    """
     flags = page_flags(s, paddr)
     now = s.host_load(flags, 1)
-    if now & TABLE != 0:
+    if maps and now & TABLE != 0:
         host = host_address(s, paddr)
         first = s.host_load(host & ~7, 8)
         last = s.host_load((host + (size - 1)) & ~7, 8)

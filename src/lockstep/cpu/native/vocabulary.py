@@ -312,11 +312,15 @@ class NativeHart(Block):
         )  # any readable place
         return self.ram_load(at, size), present
 
+    def update_pte(self, addr: NativeWord, pte: NativeWord) -> None:
+        _tlb.before_store(self, addr, self.const(8), False)
+        self.host_store(_tlb.host_address(self, addr), 8, pte)
+
     def ram_load(self, paddr: NativeWord, size: int) -> NativeWord:
         return self.host_load(_tlb.host_address(self, paddr), size)
 
     def ram_store(self, paddr: NativeWord, size: int, value: NativeWord) -> None:
-        _tlb.before_store(self, paddr, size)
+        _tlb.before_store(self, paddr, size, True)
         self.host_store(_tlb.host_address(self, paddr), size, value)
 
     def remember(self, vaddr: NativeWord, paddr: NativeWord, access: Access) -> None:

@@ -15,6 +15,7 @@ from lockstep.isa.privileged import (
     MACHINE,
     STORE,
     STORE_ACCESS_FAULT,
+    STORE_PAGE_FAULT,
     USER,
 )
 from lockstep.isa.sem import Hart, sem
@@ -40,18 +41,15 @@ def _require(s: Hart, enable: int) -> None:
 
 @sem
 def _manage(s: Hart, addr: Word) -> None:
-    """Trap unless the block may be loaded from or stored to; the faults are a store's.
+    """Trap unless the block may be loaded from or stored to; the faults are a store's. (CMO 2.5.2)
 
-    An access fault if translation permits some access and protection refuses (CMO 2.5.2).
+    Where nothing may be loaded nothing may be stored, be it by a PTE (Priv. 4.3.1) or by PMP
+    (3.7.1): a load stands for both. It sets A, as these instructions do, and not D.
     """
-    size = s.const(BLOCK)
-    block = addr & ~(BLOCK - 1)
-    _, load_cause, _ = translate(s, block, size, LOAD)
-    if load_cause != 0:
-        _, cause, _ = translate(s, block, size, STORE)
-        if cause != 0:
-            denied = load_cause == LOAD_ACCESS_FAULT
-            s.trap(s.const(STORE_ACCESS_FAULT) if denied else cause, addr)
+    _, cause, _ = translate(s, addr & ~(BLOCK - 1), s.const(BLOCK), LOAD)
+    if cause != 0:
+        denied = cause == LOAD_ACCESS_FAULT
+        s.trap(s.const(STORE_ACCESS_FAULT) if denied else STORE_PAGE_FAULT, addr)
 
 
 @insn("000000000000 rs1 010 00000 0001111", ext="Zicbom", asm="(rs1)")

@@ -57,3 +57,6 @@ class _Eye:
 
     def note_page_table(self, addr: Bits) -> None:
         """Nothing rests on what is only looked at."""
+
+    def update_pte(self, addr: Bits, pte: Bits) -> None:
+        """Nor is it marked."""

@@ -38,6 +38,10 @@ class MachineOptions:
     dtb: Annotated[str | None, typer.Option(metavar="F", help="Replaces the device tree.")] = None
     memory: Annotated[str, typer.Option(metavar="SIZE", help="RAM, such as 512M or 2G.")] = "512M"
     smp: Annotated[int, typer.Option(metavar="N", help="Harts, 1 to 8.")] = 1
+    svade: Annotated[
+        bool,
+        typer.Option("--svade", help="Hardware sets A and D in page tables only if asked to."),
+    ] = False
     shift: Annotated[
         int, typer.Option(metavar="N", help="An instruction takes 2**N virtual ns.")
     ] = 2
