@@ -71,7 +71,7 @@ def cold(track: Track) -> Iterator[Callable[[], dict[str, str]]]:
     """Environments with an empty cache directory: nothing of ours is compiled yet."""
     with tempfile.TemporaryDirectory(dir=track.folder) as folder:
         caches = (str(Path(folder) / str(n)) for n in count())
-        yield lambda: {"XDG_CACHE_HOME": next(caches)}
+        yield lambda: {"LOCKSTEP_CACHE": next(caches)}
 
 
 def start_up(track: Track, guests: GuestSet) -> Iterator[Row]:

@@ -14,7 +14,7 @@ def lockstep(
     *arguments: object, hash_seed: int = 0, cache: Path | None = None
 ) -> subprocess.CompletedProcess[bytes]:
     """`lockstep ARGUMENTS` in a process of its own, to its end; with a `cache` of its own, too."""
-    other = {} if cache is None else {"XDG_CACHE_HOME": str(cache)}
+    other = {} if cache is None else {"LOCKSTEP_CACHE": str(cache)}
     return subprocess.run(
         [sys.executable, "-m", "lockstep", *map(str, arguments)],
         env=os.environ | {"PYTHONHASHSEED": str(hash_seed)} | other,

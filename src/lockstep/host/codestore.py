@@ -1,8 +1,9 @@
 """Compiled code on disk: blobs by key, shared by all processes of a user, bounded, best effort.
 
 A row that is lost costs a compilation, so nothing here waits for the disk (`synchronous=OFF`); a
-row that is wrong would be executed, so each carries a digest that is checked when it is read.
-Whatever fails, nobody is told: there is nothing in the store, or nothing comes into it.
+row that is wrong would be executed, so each carries a seal (`places.seal`) that is checked when it
+is read, and a file that others can write is not opened (`places.trust`). Whatever fails, there is
+nothing in the store, or nothing comes into it; if that is for good, the user is told once.
 
 A damaged file is removed and made anew. Who opens it and who removes it hold a lock meanwhile, on a
 file beside it (`flock`, so a crash leaves none behind): of several who find the damage one removes
@@ -22,9 +23,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
-import xxhash
 
+from lockstep.errors import HostFailure
 from lockstep.host.clock import Clock, wall_ns
+from lockstep.places.seal import seal, secret
+from lockstep.places.trust import Notify, check_file, say_once
 
 if TYPE_CHECKING:  # 9 ms that a start without compiled code need not pay
     from sqlite3 import Connection
@@ -77,13 +80,23 @@ class CodeStore:
     """A store in the file `path`, opened when it is first needed. States: open, then closed.
 
     `limit` bounds the file, in bytes; 0: nothing is kept. One thread at a time may call. Several
-    processes may use one file; what one puts, the others get.
+    processes may use one file; what one puts, the others get. `notify` is told if it cannot be
+    used, from the thread that calls.
     """
 
-    def __init__(self, path: Path, limit: int = LIMIT, *, clock: Clock = wall_ns) -> None:
+    def __init__(
+        self,
+        path: Path,
+        limit: int = LIMIT,
+        *,
+        clock: Clock = wall_ns,
+        notify: Notify = lambda said: None,
+    ) -> None:
         self.path = path
         self.limit = limit
         self._clock = clock
+        self._notify = notify
+        self._secret = b""
         self._db: Connection | None = None
         self._inode = (0, 0)  # of the file that is open
         self._patience = _PATIENCE
@@ -97,8 +110,9 @@ class CodeStore:
         def read(db: Connection) -> list[bytes]:
             query = "SELECT id, digest, data FROM parts WHERE key = ? ORDER BY id"
             rows = db.execute(query, (key,)).fetchall()
-            bad = [(id,) for id, digest, data in rows if digest != _digest(key, data)]
+            bad = [(id,) for id, digest, data in rows if digest != self._seal(key, data)]
             if bad:
+                _require_sound(db)
                 db.executemany("DELETE FROM parts WHERE id = ?", bad)
             if rows:
                 self._used[key] = self._clock()
@@ -114,7 +128,7 @@ class CodeStore:
         def write(db: Connection) -> None:
             query = "INSERT OR IGNORE INTO parts (key, digest, data) VALUES (?, ?, ?)"
             with _transaction(db):
-                db.execute(query, (key, _digest(key, part), part))
+                db.execute(query, (key, self._seal(key, part), part))
                 db.execute(_USE, (key, self._clock()))
             if _live_bytes(db) > self.limit:
                 self._evict(db)
@@ -158,6 +172,10 @@ class CodeStore:
         self._disconnect()
         self._patience = 0
 
+    def _seal(self, key: bytes, data: bytes) -> bytes:
+        """Of the data and of where it belongs: a damaged index must not lead to another's code."""
+        return seal(self._secret, key, data)
+
     def _evict(self, db: Connection) -> None:
         """Make room: a quarter of the limit, so that this is not the work of every `put`."""
         self._note_uses(db)
@@ -188,21 +206,34 @@ class CodeStore:
 
         try:
             return action(self._db or self._connect())
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, _Damaged) as error:
             self._patience -= 1
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
             # The statements are right: if there is an error in one, the tables are not ours.
             if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
                 self._remove()
+            elif code not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                say_once(self._notify, OSError(f"{self.path.name}: {error}"))
+            self._disconnect()
+        except BlockingIOError:  # others are at it
+            self._patience -= 1
+        except (HostFailure, OSError) as error:
+            self._patience = 0
+            say_once(self._notify, error)
             self._disconnect()
         return otherwise
 
     def _connect(self) -> Connection:
-        """Open, and lay out if it is new. Raises sqlite3.Error or OSError."""
+        """Open, and lay out if it is new. Raises sqlite3.Error, OSError or HostFailure."""
         import sqlite3
 
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._secret = secret(self.path.parent)
         with _locked(self.path, fcntl.LOCK_SH):
+            # SQLite would make it for everybody to read; its side files get the same mode.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+            for suffix in ("", *_SIDE_FILES):
+                with suppress(FileNotFoundError):
+                    check_file(_beside(self.path, suffix))
             self._db = sqlite3.connect(
                 self.path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False
             )
@@ -224,10 +255,20 @@ class CodeStore:
         If another process was quicker, there is a new one already. While the old one is open its
         inode is not used again.
         """
-        with suppress(OSError), _locked(self.path, fcntl.LOCK_EX):
+        with suppress(OSError, HostFailure), _locked(self.path, fcntl.LOCK_EX):
             if _inode(self.path) == self._inode:
                 for suffix in (*_SIDE_FILES, ""):
                     _beside(self.path, suffix).unlink(missing_ok=True)
+
+
+class _Damaged(Exception):
+    """The database is not what SQLite wrote."""
+
+
+def _require_sound(db: Connection) -> None:
+    """Raise _Damaged if more than a row is wrong: by a damaged index another row is deleted."""
+    if db.execute("PRAGMA integrity_check(1)").fetchone()[0] != b"ok":
+        raise _Damaged
 
 
 def _beside(path: Path, suffix: str) -> Path:
@@ -243,20 +284,13 @@ def _inode(path: Path) -> tuple[int, int]:
 @contextmanager
 def _locked(path: Path, kind: int) -> Iterator[None]:
     """Raises OSError at once if others are at it: one of them may be stopped for a long time."""
-    lock = os.open(_beside(path, _LOCK_FILE), os.O_RDWR | os.O_CREAT, 0o600)
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    lock = os.open(_beside(path, _LOCK_FILE), flags, 0o600)
     try:
         fcntl.flock(lock, kind | fcntl.LOCK_NB)
         yield
     finally:
         os.close(lock)
-
-
-def _digest(key: bytes, data: bytes) -> bytes:
-    """Of the data and of where it belongs: a damaged index must not lead to another's code."""
-    digest = xxhash.xxh3_128(len(key).to_bytes(8, "little"))
-    digest.update(key)
-    digest.update(data)
-    return bytes(digest.digest())
 
 
 def _live_bytes(db: Connection) -> int:

@@ -1,11 +1,13 @@
 """The guests of the tests and the examples: Debian's riscv64 kernel, busybox and OpenSBI.
 
 `fetch_guests` brings them through apt (`host/debian`) into the user's cache, once, and writes down
-where each came from and its SHA-256.
+where each came from and its SHA-256. A directory that others can write is not used: see
+`places.trust`.
 """
 
 import fcntl
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,10 +16,11 @@ from pathlib import Path
 import msgspec
 
 from lockstep import places
-from lockstep.errors import UsageError
+from lockstep.errors import HostFailure, UsageError
 from lockstep.host.debian.apt import Apt, host_architecture
 from lockstep.host.debian.initramfs import INIT_SCRIPT, build_initramfs
 from lockstep.host.debian.packages import Found, from_installer, from_packages
+from lockstep.places.trust import check_directory, make_directory
 
 SUITE = "trixie"
 ARCHITECTURE = "riscv64"
@@ -72,14 +75,23 @@ class GuestSet(msgspec.Struct, frozen=True):
 
 
 def guests_directory(suite: str = SUITE) -> Path:
-    """Where the guests of a suite are kept: $XDG_CACHE_HOME/lockstep/guests/SUITE."""
+    """Where the guests of a suite are kept: guests/SUITE in the cache. Raises HostFailure."""
     return places.guests() / suite
 
 
 def fetch_guests(progress: Progress, suite: str = SUITE, *, refresh: bool = False) -> GuestSet:
-    """Return the guests, fetching what is not there yet. Safe to call from several processes."""
+    """Return the guests, fetching what is not there yet. Safe to call from several processes.
+
+    Raises HostFailure if there is no place for them, and UsageError if apt does not bring them.
+    """
     directory = guests_directory(suite)
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        make_directory(directory)
+    except OSError as error:
+        raise HostFailure(
+            f"the guests cannot be kept in {directory}: {error.strerror}",
+            remedy=f"set {places.CACHE_VARIABLE} to a directory of your own",
+        ) from error
     with _alone_in(directory):
         present = None if refresh else find_guests(suite)
         return present or _fetch(progress, suite, directory)
@@ -87,14 +99,15 @@ def fetch_guests(progress: Progress, suite: str = SUITE, *, refresh: bool = Fals
 
 def find_guests(suite: str = SUITE) -> GuestSet | None:
     """The guests if they are there and whole, else None. Touches no network."""
-    directory = guests_directory(suite)
     try:
+        directory = guests_directory(suite)
+        check_directory(directory)
         manifest = msgspec.json.decode((directory / MANIFEST).read_bytes(), type=Manifest)
         whole = all(
             hashlib.sha256((directory / name).read_bytes()).hexdigest() == file.sha256
             for name, file in manifest.files.items()
         )
-    except (OSError, msgspec.DecodeError):
+    except (HostFailure, OSError, msgspec.DecodeError):
         return None
     return GuestSet(directory, manifest) if whole else None
 
@@ -140,15 +153,18 @@ def _find_packages(progress: Progress, suite: str, root: Path) -> Found:
 
 def _write(path: Path, data: bytes) -> None:
     """Replace a file at one stroke: readers see the old one or the new one, whole."""
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
-    unfinished.write_bytes(data)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(unfinished, flags, 0o600), "wb") as file:
+        file.write(data)
     unfinished.replace(path)
 
 
 @contextmanager
 def _alone_in(directory: Path) -> Iterator[None]:
     """Hold the directory against other processes that fetch into it."""
-    with (directory / ".lock").open("w") as lock:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(directory / ".lock", flags, 0o600), "wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

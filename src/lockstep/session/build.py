@@ -52,7 +52,7 @@ from lockstep.session.loop import Session
 from lockstep.session.outcome import SERIAL, TO_THE_END, Until
 from lockstep.session.pace import Pace
 from lockstep.session.probe import Probe
-from lockstep.session.regions import Supply, supply
+from lockstep.session.regions import Code, Supply, supply
 from lockstep.session.symbols import Symbols, places
 from lockstep.session.vcpu import Computer
 from lockstep.session.watchdog import Watchdog
@@ -162,18 +162,20 @@ def replayed(
     progress: Callable[[Icount, int], None] | None = None,
     probe: Probe | None = None,
     symbols: Symbols | None = None,
+    code: Code | None = None,
 ) -> Iterator[Session]:
     """The machine of a recording, in the world that its log describes.
 
     `progress` is told the instant and the host's time, a few times a second; `probe` gets the
     machine into its hands. With `symbols` a divergence names the functions the harts are in.
+    `code` says where compiled code comes from, and is told whether the cache had any.
     """
     config = config_from_manifest(log.manifest.machine)
     if engine is not None:
         config = msgspec.structs.replace(config, engine=engine)
     images = reload_images(config, log.manifest.images, log.image)
     ram = _ram(config.memory)
-    with supply(config.engine, _tell) as regions, _locks(enabled=True) as locks:
+    with supply(config.engine, _tell, code) as regions, _locks(enabled=True) as locks:
         instants = _Instants()
         world = Replayer(log, instants.now, locks.replay, lambda port, data: console.emit(data))
         end = FOREVER if world.ended else world.end

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,7 @@ from lockstep.errors import BadRecording, HostFailure, UsageError
 from lockstep.host.guests import guests_directory
 from lockstep.host.plainfile import read_plain
 from lockstep.machine.images import LIMIT
+from lockstep.places.trust import check_directory
 from lockstep.replay.format import Image
 from lockstep.session.config import BIOS_DEFAULT, BIOS_NONE, MachineConfig
 
@@ -129,13 +130,21 @@ def _firmware(bios: str) -> str | None:
         return None
     if bios != BIOS_DEFAULT:
         return bios
-    for path in (str(guests_directory() / _FIRMWARE), *_SYSTEM_FIRMWARE):
+    for path in (*_fetched_firmware(), *_SYSTEM_FIRMWARE):
         if Path(path).is_file():
             return path
     raise UsageError(
         "there is no OpenSBI firmware on this host",
         remedy="run `lockstep guests fetch`, give --bios FILE, or --bios none for a bare machine",
     )
+
+
+def _fetched_firmware() -> Iterator[str]:
+    """That of the guests, unless others can write there."""
+    with suppress(HostFailure, OSError):
+        directory = guests_directory()
+        check_directory(directory)
+        yield str(directory / _FIRMWARE)
 
 
 def _sha256(data: bytes) -> str:

@@ -11,9 +11,10 @@ from lockstep.host.helper import Helper, HelperDied
 from lockstep.session.codecache import open_store
 
 if TYPE_CHECKING:
-    from lockstep.cpu.native.objects import Aide, Interpreter, Notify
+    from lockstep.cpu.native.objects import Aide, Interpreter
     from lockstep.cpu.native.regions.foundry import Workshop
     from lockstep.cpu.native.regions.service import Foundry, Thresholds
+    from lockstep.places.trust import Notify
 
 RESTARTS: Final = 3
 """Of the compiler in a session: what kills it more often will do so again."""
@@ -24,15 +25,16 @@ _SMITH: Final = "lockstep.session.smith"
 class Supply:
     """Regions from a store, or else from a process that compiles them while the guest goes on.
 
-    `notify` is told, from any thread, if that process dies once too often.
+    `notify` is told, from any thread, if that process dies once too often, or if the store cannot
+    be used. With `afresh` there is no store, and the interpreter is none from the cache either.
     """
 
-    def __init__(self, notify: Notify) -> None:
+    def __init__(self, notify: Notify, *, afresh: bool = False) -> None:
         from lockstep.cpu.native.regions.service import Geometric
 
         self.thresholds: Thresholds = Geometric()
         self._notify = notify
-        self._store = open_store()
+        self._store = open_store(notify, use=not afresh)
         self._helper = Helper(_SMITH, most_restarts=RESTARTS)
         self._workshop: Workshop | None = None
         self.aide: Aide | None = self._compile
@@ -57,6 +59,11 @@ class Supply:
         finally:
             self._compile_ns += monotonic_ns() - began
 
+    @property
+    def used_store(self) -> bool:
+        """Whether anything was executed that another run compiled."""
+        return self._workshop is not None and self._workshop.used_store
+
     def stats(self) -> dict[str, int]:
         """What was made where, so far."""
         made = {} if self._workshop is None else self._workshop.stats()
@@ -80,14 +87,41 @@ def _given_up(death: HelperDied) -> str:
     )
 
 
+class Code:
+    """Where a run has its compiled code from: from the cache, or `afresh` from the compiler alone,
+    with the cache neither read nor written. `cached`: some of it came out of the cache, which is
+    known once the run is over."""
+
+    def __init__(self, *, afresh: bool = False) -> None:
+        self.afresh: Final = afresh
+        self.cached = False
+
+
 @contextmanager
-def supply(engine: str, notify: Notify) -> Iterator[Supply | None]:
-    """What an engine of this name needs."""
-    if engine != "auto":
+def supply(engine: str, notify: Notify, code: Code | None = None) -> Iterator[Supply | None]:
+    """What an engine of this name needs, with its code as `code` says."""
+    code = code or Code()
+    if engine == "reference":
         yield None
         return
-    made = Supply(notify)
+    made = Supply(notify, afresh=code.afresh) if engine == "auto" else None
     try:
+        if code.afresh:
+            _compile_anew(notify, made)
         yield made
     finally:
-        made.close()
+        code.cached = _interpreter_cached() or (made is not None and made.used_store)
+        if made is not None:
+            made.close()
+
+
+def _compile_anew(notify: Notify, made: Supply | None) -> None:
+    from lockstep.cpu.native.objects import compile_anew
+
+    compile_anew(notify, None if made is None else made.aide)
+
+
+def _interpreter_cached() -> bool:
+    from lockstep.cpu.native.objects import from_cache
+
+    return from_cache()

@@ -1,6 +1,8 @@
 """Compiled code on disk: shared, bounded, never wrong, and never anybody's problem."""
 
+import errno
 import fcntl
+import hashlib
 import itertools
 import os
 import random
@@ -13,8 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import xxhash
 
 from lockstep.host.codestore import CodeStore, Usage
+from lockstep.places import trust
 
 KIB = 1 << 10
 
@@ -227,6 +231,120 @@ class Overtaken(CodeStore):
         self._quicker.put(b"a", b"x")
         self.overtaken = True
         super()._remove()
+
+
+def xxh3(key: bytes, data: bytes) -> bytes:
+    """What a row had before there were seals."""
+    return xxhash.xxh3_128(len(key).to_bytes(8, "little") + key + data).digest()
+
+
+def blake2(key: bytes, data: bytes) -> bytes:
+    """What a seal would be without a secret."""
+    content = len(key).to_bytes(8, "little") + key + data
+    return hashlib.blake2b(content, digest_size=32).digest()
+
+
+class TestTrust:
+    """What is in the store is executed, so it is the user's own or it is nothing."""
+
+    @pytest.mark.parametrize("digest", [xxh3, blake2])
+    def test_a_row_changed_with_care_is_dropped(
+        self, path: Path, digest: Callable[[bytes, bytes], bytes]
+    ) -> None:
+        """With all that anybody can compute made right."""
+        stored(path, {b"a": [b"one", b"two"]})
+        with sqlite3.connect(path) as db:
+            right = digest(b"a", b"evil")
+            db.execute("UPDATE parts SET data = ?, digest = ? WHERE id = 1", (b"evil", right))
+        db.close()
+        assert got(path, b"a") == [b"two"]
+
+    def test_another_users_secret_does_not_fit(self, path: Path) -> None:
+        """A store that was copied from somebody is empty."""
+        stored(path, {b"a": [b"x"]})
+        (path.parent / "secret").unlink()
+        assert got(path, b"a") == []
+        stored(path, {b"a": [b"y"]})
+        assert got(path, b"a") == [b"y"]
+
+    @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
+    @pytest.mark.parametrize("harm", ["mode", "link"])
+    def test_a_file_that_others_can_write_is_not_opened(
+        self, path: Path, suffix: str, harm: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nor is one that is elsewhere. It costs the store, not the session."""
+        monkeypatch.setattr(trust, "_told", set())
+        stored(path, {b"a": [b"x"]})
+        file = path.with_name(path.name + suffix)
+        if harm == "mode":
+            file.touch()
+            file.chmod(0o666)
+        else:
+            file.unlink(missing_ok=True)
+            (path.parent / "elsewhere").write_bytes(b"x")
+            file.symlink_to("elsewhere")
+        said: list[str] = []
+        store = CodeStore(path, notify=said.append)
+        assert store.get(b"a") == []
+        store.put(b"b", b"y")
+        store.close()
+        assert len(said) == 1
+        assert "LOCKSTEP_CACHE" in said[0]
+        if harm == "link":
+            assert (path.parent / "elsewhere").read_bytes() == b"x"
+
+    @pytest.mark.parametrize("mode", [0o777, 0o775, 0o1777])
+    def test_a_directory_that_others_can_write_is_not_used(
+        self, path: Path, mode: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The user is told once what to do; nothing is written there."""
+        monkeypatch.setattr(trust, "_told", set())
+        path.parent.mkdir()
+        path.parent.chmod(mode)
+        said: list[str] = []
+        store = CodeStore(path, notify=said.append)
+        store.put(b"a", b"x")
+        assert store.get(b"a") == []
+        store.close()
+        assert list(path.parent.iterdir()) == []
+        assert len(said) == 1
+        assert f"chmod go-w {path.parent}" in said[0]
+
+    def test_what_is_made_is_for_the_user_alone(self, path: Path) -> None:
+        """Whatever the umask is."""
+        before = os.umask(0)
+        try:
+            store = CodeStore(path)
+            store.put(b"a", b"x")
+            modes = {each.name: each.stat().st_mode & 0o777 for each in path.parent.iterdir()}
+            store.close()
+        finally:
+            os.umask(before)
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+        assert set(modes.values()) == {0o600}
+        assert f"{path.name}-wal" in modes
+
+    @pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+    def test_a_store_that_cannot_be_made_is_said_once(
+        self, path: Path, code: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """With the words of the host."""
+        monkeypatch.setattr(trust, "_told", set())
+        mkdir = Path.mkdir
+
+        def fail(self: Path, mode: int = 0o777, **options: bool) -> None:
+            if self == path.parent:
+                raise OSError(code, os.strerror(code), str(self))
+            mkdir(self, mode, **options)
+
+        monkeypatch.setattr(Path, "mkdir", fail)
+        said: list[str] = []
+        store = CodeStore(path, notify=said.append)
+        for _ in range(20):
+            store.put(b"a", b"x")
+        store.close()
+        assert len(said) == 1
+        assert os.strerror(code) in said[0]
 
 
 class TestReplacement:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.errors import UsageError
+from lockstep.errors import HostFailure, UsageError
 from lockstep.host import guests
 from lockstep.host.debian.initramfs import files_of
 from lockstep.host.debian.packages import Found
@@ -25,6 +25,7 @@ def debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         library = {"libc.so.6": (b"libc", "installer_1")}
         return Found((b"kernel", "k_1"), (b"firmware", "f_1"), (b"busybox", "b_1"), library)
 
+    monkeypatch.delenv("LOCKSTEP_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(guests, "Apt", apt)
     monkeypatch.setattr(guests, "from_packages", found)
@@ -49,6 +50,29 @@ def test_refresh_fetches_again(debian: list[str]) -> None:
     fetch_guests(quiet)
     fetch_guests(quiet, refresh=True)
     assert debian == ["riscv64", "riscv64"]
+
+
+def test_guests_that_others_can_write_are_none(debian: list[str], tmp_path: Path) -> None:
+    """They are started as firmware and as kernels. Who wants them is told what to do."""
+    directory = fetch_guests(quiet).directory
+    assert directory.stat().st_mode & 0o777 == 0o700
+    modes = {each.stat().st_mode & 0o777 for each in directory.rglob("*") if each.is_file()}
+    assert modes == {0o600}
+    directory.parent.chmod(0o777)
+    assert find_guests() is None
+    with pytest.raises(HostFailure, match="can be written by others"):
+        fetch_guests(quiet)
+
+
+def test_guests_without_a_place_are_a_failure_of_the_host(
+    debian: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file lies there, for example."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LOCKSTEP_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(HostFailure, match="Not a directory") as caught:
+        fetch_guests(quiet)
+    assert "LOCKSTEP_CACHE" in caught.value.remedy
 
 
 def test_a_damaged_guest_counts_as_none(debian: list[str]) -> None:

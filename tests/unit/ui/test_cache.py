@@ -22,6 +22,7 @@ def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> C
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache directory with something of everything."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("LOCKSTEP_CACHE", raising=False)
     monkeypatch.delenv("LOCKSTEP_CACHE_SIZE", raising=False)
     directory = tmp_path / "lockstep"
     for name, size in (("native/a.o", 1000), ("native/b.o", 500), ("guests/trixie/Image", 70)):
@@ -56,7 +57,7 @@ def test_an_empty_cache_is_shown_and_not_made(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Looking changes nothing."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "none"))
+    monkeypatch.setenv("LOCKSTEP_CACHE", str(tmp_path / "none"))
     for verb in (("cache",), ("cache", "clear")):
         done = cli(*verb)
         assert done.status == 0
@@ -82,6 +83,22 @@ def test_clear_says_if_it_cannot(cli: Cli, kept: Path) -> None:
     assert done.status == 6
     assert "could not be cleared" in done.err
     assert "remedy" in done.err
+
+
+def test_a_cache_that_others_can_write_is_neither_shown_nor_cleared(cli: Cli, kept: Path) -> None:
+    """By a link they could have anything removed."""
+    victim = kept.parent / "victim"
+    victim.mkdir()
+    (victim / "file").touch()
+    (kept / "native").rename(kept / "aside")
+    (kept / "native").symlink_to(victim)
+    kept.chmod(0o777)
+    for verb in (("cache",), ("cache", "clear")):
+        done = cli(*verb)
+        assert done.status == 6
+        assert "can be written by others (mode 777)" in done.err
+        assert f"chmod go-w {kept}" in done.err
+    assert (victim / "file").exists()
 
 
 def test_the_size_is_the_users_choice(

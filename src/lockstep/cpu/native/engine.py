@@ -8,11 +8,12 @@ from typing import Final, Protocol
 
 from lockstep.cpu.hostmemory import host_address
 from lockstep.cpu.memory import Ram
-from lockstep.cpu.native.objects import Aide, Interpreter, Notify, load
+from lockstep.cpu.native.objects import Aide, Interpreter, load
 from lockstep.cpu.native.regions.foundry import AtOnce
 from lockstep.cpu.native.regions.service import Foundry, Geometric, Regions, Thresholds
 from lockstep.cpu.pagehash import PageHashes
 from lockstep.cpu.state import ClusterBlock
+from lockstep.places.trust import Notify
 
 SLICE: Final = 20_000
 """Most instructions between two looks for a stop request, and between two samples of what is hot:

@@ -1,7 +1,8 @@
 """Object code of the interpreter: compiled once, kept on disk, loaded in milliseconds.
 
 A kept object is valid for exactly the sources, the compiler and the host CPU it was made with: all
-of them are in its key. Files carry their own digest, so that a torn write is no danger.
+of them are in its name. A file begins with a seal over its name and the rest (`places.seal`), so
+neither a torn write nor a file that somebody else made is taken for one.
 """
 
 from __future__ import annotations
@@ -24,17 +25,24 @@ from llvmlite import binding as llvm
 
 from lockstep import places
 from lockstep.cpu.native.messages import Order, Portion, Request, encode
-from lockstep.cpu.native.target import host_cpu, host_features, new_target_machine, target_machine
+from lockstep.cpu.native.target import host_cpu, host_features, new_target_machine
+from lockstep.errors import HostFailure
+from lockstep.places.seal import SEAL_BYTES, seal, secret
+from lockstep.places.trust import (
+    Notify,
+    check_directory,
+    make_directory,
+    read_file,
+    say_once,
+)
 
 KEPT: Final = 4  # objects of other versions that may stay
 EXPORTS: Final = (
     "lockstep_run", "lockstep_flush", "lockstep_before_write", "lockstep_install_region",
     "lockstep_handlers", "lockstep_handler_names", "lockstep_rehash",
 )  # fmt: skip
-_DIGEST_BYTES: Final = 32
 _FLOORS: Final = ("cpu", "isa")
 
-Notify = Callable[[str], None]
 Aide = Callable[[bytes], bytes | None]
 """A compiler in another process: answers cpu/native/messages. Nothing: it does not get over this
 request. None: it never will answer again."""
@@ -59,31 +67,41 @@ def request(asked: Portion | Order) -> bytes:
     return encode(Request(version_key(), asked))
 
 
-def kept(path: Path) -> bytes | None:
-    """The object in `path`, or None if there is none or it is damaged."""
+def _quiet(message: str) -> None:
+    """Nobody wants to hear."""
+
+
+def kept(path: Path, notify: Notify = _quiet) -> bytes | None:
+    """The object in `path`, or None if there is none, it is damaged, or others may have made it."""
     try:
-        content = path.read_bytes()
-    except OSError:
+        check_directory(path.parent)
+        content = read_file(path)
+        key = secret(places.cache_directory())
+    except FileNotFoundError:
         return None
-    digest, code = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
-    return code if hashlib.sha256(code).digest() == digest else None
+    except (HostFailure, OSError) as error:
+        say_once(notify, error)
+        return None
+    found, code = content[:SEAL_BYTES], content[SEAL_BYTES:]
+    return code if seal(key, os.fsencode(path.name), code) == found else None
 
 
-def keep(path: Path, code: bytes) -> None:
+def keep(path: Path, code: bytes, notify: Notify = _quiet) -> None:
     """Best effort: an unwritable cache costs time at the next start and nothing else."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        sealed = seal(secret(places.cache_directory()), os.fsencode(path.name), code) + code
+        make_directory(path.parent)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
             try:
-                file.write(hashlib.sha256(code).digest() + code)
+                file.write(sealed)
                 file.flush()
                 os.replace(file.name, path)
             except OSError:
                 os.unlink(file.name)
                 raise
         _drop_old(path.parent)
-    except OSError:
-        return
+    except (HostFailure, OSError) as error:
+        say_once(notify, error)
 
 
 def _drop_old(directory: Path) -> None:
@@ -110,15 +128,31 @@ def _compile(notify: Notify, aide: Aide | None) -> list[bytes]:
 
 def interpreter_objects(notify: Notify, aide: Aide | None) -> list[bytes]:
     """The interpreter's object code, from the cache or compiled now."""
-    machine = target_machine()
-    assert machine is not None
-    path = places.interpreter_objects() / f"{version_key()}.o"
-    code = kept(path)
-    if code is None:
-        made = _compile(notify, aide)
-        keep(path, encode(made))
-        return made
-    return msgspec.msgpack.decode(code, type=list[bytes])
+    return _cached_objects(notify) or _new_objects(notify, aide)
+
+
+def _cached_objects(notify: Notify) -> list[bytes] | None:
+    path = _path(notify)
+    code = None if path is None else kept(path, notify)
+    return None if code is None else msgspec.msgpack.decode(code, type=list[bytes])
+
+
+def _new_objects(notify: Notify, aide: Aide | None) -> list[bytes]:
+    """Compile them, and keep them."""
+    made = _compile(notify, aide)
+    path = _path(notify)
+    if path is not None:
+        keep(path, encode(made), notify)
+    return made
+
+
+def _path(notify: Notify) -> Path | None:
+    """The file for this version, if there is a place for it."""
+    try:
+        return places.interpreter_objects() / f"{version_key()}.o"
+    except HostFailure as error:
+        say_once(notify, error)
+        return None
 
 
 class Linker:
@@ -158,9 +192,13 @@ class Linker:
 
 
 class Interpreter:
-    """The interpreter in executable memory: the address of what it exports, by name."""
+    """The interpreter in executable memory: the address of what it exports, by name.
 
-    def __init__(self, code: Iterable[bytes]) -> None:
+    `cached`: its code is from the cache.
+    """
+
+    def __init__(self, code: Iterable[bytes], *, cached: bool = False) -> None:
+        self.cached: Final = cached
         self.linker: Final = Linker()
         self.exports: Final = self.linker.link(code, EXPORTS)
 
@@ -179,5 +217,19 @@ _loaded: list[Interpreter] = []
 def load(notify: Notify, aide: Aide | None = None) -> Interpreter:
     """The interpreter, loaded once for the process. An `aide` makes compiling it faster."""
     if not _loaded:
-        _loaded.append(Interpreter(interpreter_objects(notify, aide)))
+        found = _cached_objects(notify)
+        code = found or _new_objects(notify, aide)
+        _loaded.append(Interpreter(code, cached=found is not None))
     return _loaded[0]
+
+
+def from_cache() -> bool:
+    """Whether the interpreter of this process is from the cache."""
+    return any(each.cached for each in _loaded)
+
+
+def compile_anew(notify: Notify, aide: Aide | None = None) -> None:
+    """Have an interpreter that this process compiled, whatever the cache has. Machines that are
+    there already keep theirs."""
+    if from_cache() or not _loaded:
+        _loaded[:] = [Interpreter(_compile(notify, aide))]

@@ -20,7 +20,9 @@ app = typer.Typer()
 def show(context: typer.Context, as_json: o.Json = False) -> None:
     """Show what is kept on disk, where, and how much of it.
 
-    LOCKSTEP_CACHE_SIZE bounds the compiled regions: 256M unless it is set, 0 keeps none.
+    It is in LOCKSTEP_CACHE, or else in lockstep under XDG_CACHE_HOME, or else under ~/.cache; a
+    directory that others can write is not used. LOCKSTEP_CACHE_SIZE bounds the compiled regions:
+    256M unless it is set, 0 keeps none.
     """
     if context.invoked_subcommand is None:
         _tell(as_json=as_json)

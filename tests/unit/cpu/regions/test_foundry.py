@@ -118,6 +118,28 @@ def test_what_was_made_before_is_found(interpreter: Interpreter) -> None:
     assert smith.asked == 1
 
 
+def test_a_product_under_the_name_of_another_is_not_used(interpreter: Interpreter) -> None:
+    """It fits its page, and LLVM would link it; but its hash is not its name, so it is made again.
+
+    Whoever looks for two's code is led to one's name, whose content is two's: sound, and changed.
+    """
+    shelves = Shelf(), Shelf()
+    for shelf, step in zip(shelves, (-1, -2), strict=True):
+        with workshop(interpreter, shelf, Apprentice()) as (made, bell):
+            made.order(hot(interpreter, step=step))
+            one_part(made, bell)
+    names = [next(k for k, v in each.parts.items() if product_in(v[0])) for each in shelves]
+    other = shelves[1].parts.pop(names[1])
+    line = next(iter(shelves[1].parts))
+    mixed, smith = Shelf(), Apprentice()
+    mixed.parts = {line: [names[0]], names[0]: other}
+    with workshop(interpreter, mixed, smith) as (made, bell):
+        made.order(hot(interpreter, step=-2))
+        one_part(made, bell)
+        assert not made.used_store
+    assert smith.asked == 1
+
+
 def test_other_code_is_not_found(interpreter: Interpreter) -> None:
     shelf, smith = Shelf(), Apprentice()
     with workshop(interpreter, shelf, smith) as (made, bell):

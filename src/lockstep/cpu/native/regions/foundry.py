@@ -127,6 +127,8 @@ class Workshop:
         self._waiting: dict[int, Hot] = {}  # by page
         self._counts = Counter(compiled_pages=0, compiled_bytes=0, cache_hits=0, cache_misses=0)
         self._closed = False  # or there is no smith any more
+        self.used_store = False
+        """Whether anything was linked that another run compiled."""
         self._threads = [
             threading.Thread(target=work, name=name, daemon=True)
             for name, work in (("librarian", self._look_up_all), ("smith", self._compile_all))
@@ -195,7 +197,8 @@ class Workshop:
     def _product(self, name: bytes) -> _Linked | None:
         if name not in self._linked:
             for made in self._store.get(name):
-                self._link(name, made)
+                if hashlib.sha256(made).digest() == name and self._link(name, made):
+                    self.used_store = True
         return self._linked.get(name)
 
     # The smith.
