@@ -21,6 +21,10 @@ class UsageError(LockstepError):
     exit_status = 2
 
 
+class RecordingExists(UsageError):
+    """What would be written has the name of a recording that is there, or just beginning."""
+
+
 class Divergence(LockstepError):
     """A replay did not match its recording: determinism leaked."""
 

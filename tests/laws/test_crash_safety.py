@@ -193,7 +193,7 @@ def test_a_full_disk_at_the_start_is_said(whole, tmp_path):
     shutil.copyfile(whole[0], tmp_path / "r")
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "lockstep", "record", "-o", tmp_path / "r"),
+            *(sys.executable, "-m", "lockstep", "record", "--force", "-o", tmp_path / "r"),
             *("--kernel", DEMO, "--bios", "none", "--memory", "16M"),
         ],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),

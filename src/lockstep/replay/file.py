@@ -17,7 +17,13 @@ from typing import Any, Final
 
 import msgspec
 
-from lockstep.errors import BadRecording, HostFailure, LockstepError, UsageError
+from lockstep.errors import (
+    BadRecording,
+    HostFailure,
+    LockstepError,
+    RecordingExists,
+    UsageError,
+)
 from lockstep.replay.access import Opened, connect_to_read, connect_to_rescue
 from lockstep.replay.codec import checksum, compress, decompress, verify_checksum
 from lockstep.replay.format import VERSION
@@ -77,17 +83,17 @@ class RecordingFile:
         self._syncer = Syncer(beside(path, "-wal"))
 
     @classmethod
-    def create(cls, path: Path) -> "RecordingFile":
-        """A new, empty recording; it replaces an old one, but never a file of another sort.
+    def create(cls, path: Path, *, replace: bool = True) -> "RecordingFile":
+        """A new, empty recording; it may `replace` an old one, but never a file of another sort.
 
         The old one is gone when the first events are on the disk. If the new one is closed before,
         the old one is back; if there was none, there is none again.
         """
         path = Path(os.path.realpath(path))  # side files are beside the file, and not beside a link
         try:
-            place = Place(path)
+            place = Place(path, replace=replace)
         except (BlockingIOError, FileExistsError) as error:
-            raise UsageError(
+            raise RecordingExists(
                 f"another recording begins at {path}",
                 remedy=f"Choose another name with -o.{left_behind(path)}",
             ) from error

@@ -69,7 +69,7 @@ class Output:
 class LogWriter:
     """Writes a recording. States: open; then finished (complete), or closed (incomplete, readable).
 
-    An old recording at `path` is replaced by the first `flush`.
+    An old recording at `path` is replaced by the first `flush`, or refused unless `replace`.
 
     Not thread-safe by itself: whoever appends or flushes holds the replay mutex.
     """
@@ -81,6 +81,7 @@ class LogWriter:
         embedded: Mapping[str, bytes] | None = None,
         *,
         limit: int | None = None,
+        replace: bool = True,
     ) -> None:
         if limit is not None and limit < LEAST_LIMIT:
             raise UsageError(
@@ -100,7 +101,7 @@ class LogWriter:
         self._call: Callable[[], None] = lambda: None
         self._due_ns: int | None = None
         self._full = False
-        self._file = RecordingFile.create(path)
+        self._file = RecordingFile.create(path, replace=replace)
         try:
             self._open_with(embedded or {})
         except BaseException:

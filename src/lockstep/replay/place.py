@@ -12,23 +12,24 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from lockstep.errors import HostFailure, UsageError
+from lockstep.errors import HostFailure, RecordingExists, UsageError
 from lockstep.replay.claim import Claim
 from lockstep.replay.regular import OLD, SIDE_FILES, beside, flaw_of_side_file, may_replace
 
 _ALL: Final = (*SIDE_FILES, "")
 _ANOTHER_NAME: Final = "Choose another name with -o."
+_REPLACE: Final = "Choose another name with -o, or replace it with --force."
 
 
 class Place:
     """A new, empty file at `path`, and what was there before. States: taken; then perhaps kept;
-    then closed. Raises OSError and UsageError."""
+    then closed. Raises OSError, UsageError, and RecordingExists unless it is to `replace` one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, replace: bool = True) -> None:
         self._path = path
         self._aside: Path | None = None
         self.kept = self._closed = False
-        with reserved(path):
+        with reserved(path, replace=replace):
             self._put_aside()
             try:
                 self._claim = Claim(path, create=True)
@@ -106,12 +107,13 @@ class Place:
 
 
 @contextmanager
-def reserved(path: Path) -> Iterator[None]:
+def reserved(path: Path, *, replace: bool = True) -> Iterator[None]:
     """Nobody else replaces what is at `path`, if anything is.
 
-    Refuses what is no recording, and one that is just being recorded, or read by other programs.
+    Refuses what is no recording, and one that is just being recorded, or read by other programs;
+    any recording unless it is to `replace` one, but not an empty file, with which nothing is lost.
     """
-    claim = _claim_replaceable(path)
+    claim = _claim_replaceable(path, replace=replace)
     try:
         yield
     finally:
@@ -119,7 +121,8 @@ def reserved(path: Path) -> Iterator[None]:
             claim.close()
 
 
-def _claim_replaceable(path: Path) -> Claim | None:
+def _claim_replaceable(path: Path, *, replace: bool) -> Claim | None:
+    kind = UsageError
     try:
         for suffix in SIDE_FILES:
             side = beside(path, suffix)
@@ -131,15 +134,18 @@ def _claim_replaceable(path: Path) -> Claim | None:
             problem = "exists and is not a recording"
         else:
             claim = Claim(path)
-            if not claim.in_use():
+            used = claim.in_use()
+            if not used and (replace or not path.stat().st_size):
                 return claim
             claim.close()
-            problem = "is being recorded or read just now"
+            if not used:
+                raise RecordingExists(f"{path} is a recording already", remedy=_REPLACE)
+            kind, problem = RecordingExists, "is being recorded or read just now"
     except BlockingIOError:
-        problem = "is being recorded or read just now"
+        kind, problem = RecordingExists, "is being recorded or read just now"
     except OSError as error:
         problem = f"cannot be looked into ({error.strerror})"
-    raise UsageError(f"{path} {problem}, so it is not overwritten", remedy=_ANOTHER_NAME)
+    raise kind(f"{path} {problem}, so it is not overwritten", remedy=_ANOTHER_NAME)
 
 
 def _move(source: Path, target: Path) -> None:

@@ -87,13 +87,15 @@ def record(
     digest_every: int = DIGEST_EVERY,
     embed: bool = False,
     max_log: int | None = None,
+    force: bool = False,
     until: int | str | None = None,
     timeout: float | None = None,
     **machine: Any,
 ) -> Run:
-    """As `run`, and record it. `embed` puts the images into the recording; `max_log` bounds it."""
+    """As `run`, and record it. `embed` puts the images into the recording; `max_log` bounds it.
+    `force`: a recording that is there already is replaced, which else is a RecordingExists."""
     given = {"typed": typed, "until": until, "timeout": timeout}
-    log = {"digest_every": digest_every, "embed": embed, "max_log": max_log}
+    log = {"digest_every": digest_every, "embed": embed, "max_log": max_log, "force": force}
     path = Path(_path("the recording", recording))
     return _live(machine, checked(_Input, given), path, checked(LogConfig, log))
 
@@ -142,6 +144,7 @@ def _live(
         _config(machine),
         Console(kept),
         recording=recording,
+        force=log.force,
         digest_every=log.digest_every,
         embed=log.embed,
         max_log=log.max_log,

@@ -47,18 +47,21 @@ def check(path: Path) -> dict[str, Any]:
         return {"complete": log.complete, **msgspec.to_builtins(found), "images": images}
 
 
-def recover(source: Path, target: Path | None = None) -> dict[str, Any]:
-    """Save what comes before the damage of a recording, or before it was cut."""
+def recover(source: Path, target: Path | None = None, *, force: bool = False) -> dict[str, Any]:
+    """Save what comes before the damage of a recording, or before it was cut. `force`: another
+    recording at `target` is replaced."""
     target = target or _renamed(source, "recovered")
-    return cast(dict[str, Any], msgspec.to_builtins(care.recover(source, target)))
+    return cast(dict[str, Any], msgspec.to_builtins(care.recover(source, target, replace=force)))
 
 
-def pack(source: Path, target: Path | None = None) -> dict[str, Any]:
-    """Put the images into a recording: into itself, if there is no `target`."""
+def pack(source: Path, target: Path | None = None, *, force: bool = False) -> dict[str, Any]:
+    """Put the images into a recording: into itself, if there is no `target`. `force`: another
+    recording there is replaced."""
     target = target or source
+    replace = force or _same(source, target)
     with open_log(source) as log:
         images = {image.sha256: image.data for image in _images(log)}
-        care.pack(log, images, target)
+        care.pack(log, images, target, replace=replace)
     return {
         "recording": str(target),
         "images": [image.name for image in log.manifest.images],
@@ -86,6 +89,10 @@ def events(
 def _images(log: LogReader) -> tuple[ImageFile, ...]:
     config = config_from_manifest(log.manifest.machine)
     return reload_images(config, log.manifest.images, log.image)
+
+
+def _same(source: Path, target: Path) -> bool:
+    return source == target or (target.exists() and source.exists() and target.samefile(source))
 
 
 def _renamed(path: Path, word: str) -> Path:

@@ -82,6 +82,7 @@ def live(
     console: Console,
     *,
     recording: Path | None = None,
+    force: bool = False,
     digest_every: int = 0,
     embed: bool = False,
     max_log: int | None = None,
@@ -90,6 +91,7 @@ def live(
 ) -> Iterator[Session]:
     """A machine in the live world; everything that comes in is written to `recording`, if given.
 
+    `force`: a recording that is there already is replaced, which else is a RecordingExists.
     `max_log` bounds the file, in bytes: when it is reached the session ends. `until` and
     `timeout_ns` (by the host's clock) end it, too; all that is recorded.
 
@@ -127,7 +129,8 @@ def live(
             return
         manifest = _manifest(config, images, digest_every)
         embedded = {image.sha256: image.data for image in images} if embed else {}
-        with _log(recording, manifest, embedded, locks, instants, max_log) as (log, finished):
+        writer = LogWriter(recording, manifest, embedded, limit=max_log, replace=force)
+        with _log(recording, writer, locks, instants) as (log, finished):
             world = Recorder(outside, log, instants.now, locks.replay)
             computer = _build(board, config, ram, world, locks, instants, regions)
             log.flush(START)  # whenever it is killed from now on, there is something to replay
@@ -245,15 +248,9 @@ def _locks(*, enabled: bool) -> Iterator[Locks]:
 
 @contextmanager
 def _log(
-    path: Path,
-    manifest: Manifest,
-    embedded: dict[str, bytes],
-    locks: Locks,
-    instants: _Instants,
-    max_log: int | None,
+    path: Path, log: LogWriter, locks: Locks, instants: _Instants
 ) -> Iterator[tuple[LogWriter, Callable[[Session], None]]]:
     """A log to write. Calling the second value completes it."""
-    log = LogWriter(path, manifest, embedded, limit=max_log)
     started = monotonic_ns()
 
     def finish(session: Session) -> None:

@@ -90,6 +90,7 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     digest_every: Natural = 0
     embed: bool = False
     max_log: Natural | None = None
+    force: bool = False
 
 
 def checked(kind: type[S], values: Mapping[str, Any]) -> S:

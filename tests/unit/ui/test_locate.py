@@ -137,6 +137,6 @@ def test_symbols_that_are_none(cli, recording, tmp_path):
 def test_paranoid_takes_dense_digests(cli, tmp_path):
     """Unless they are denser already."""
     for options, every in (((), 100_000), (("--digest-every", 20_000), 20_000)):
-        cli("record", "--paranoid", "-o", tmp_path / "p", *options, *FAST)
+        cli("record", "--paranoid", "--force", "-o", tmp_path / "p", *options, *FAST)
         found = json.loads(cli("info", "--json", tmp_path / "p").out)
         assert found["digest_every"] == every

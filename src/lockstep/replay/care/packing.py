@@ -11,10 +11,13 @@ from lockstep.replay.log import LogReader
 from lockstep.replay.merge import merge_chunks, merge_texts
 
 
-def pack(log: LogReader, images: Mapping[str, bytes], target: Path) -> None:
+def pack(
+    log: LogReader, images: Mapping[str, bytes], target: Path, *, replace: bool = True
+) -> None:
     """Write the same recording with `images`, by SHA-256, to `target`, which may be its own place.
 
-    A damaged recording is refused, since packing must not hide it.
+    Another recording there is refused unless it is to `replace` one; a damaged one is refused, as
+    packing must not hide it.
     """
     check(log)
     ending = log.ending
@@ -25,4 +28,5 @@ def pack(log: LogReader, images: Mapping[str, bytes], target: Path) -> None:
         merge_chunks(log.chunks()),
         merge_texts(log.texts()),
         None if ending is None else lambda count: msgspec.structs.replace(ending, chunks=count),
+        replace=replace,
     )

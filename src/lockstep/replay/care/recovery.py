@@ -49,8 +49,9 @@ class _Place(NamedTuple):
     outputs: dict[str, int]
 
 
-def recover(source: Path, target: Path) -> Recovered:
-    """Write what can be saved of `source`, which is left as it is, to `target`."""
+def recover(source: Path, target: Path, *, replace: bool = True) -> Recovered:
+    """Write what can be saved of `source`, which is left as it is, to `target`; another recording
+    there is refused unless it is to `replace` one."""
     if os.path.exists(target) and os.path.exists(source) and target.samefile(source):
         raise UsageError(
             f"{target} is the recording to be recovered, and that is not changed",
@@ -58,7 +59,7 @@ def recover(source: Path, target: Path) -> Recovered:
         )
     log = LogReader(source, rescue=True)
     try:
-        return _Rescue(log).save(target)
+        return _Rescue(log).save(target, replace=replace)
     finally:
         log.close()
 
@@ -71,7 +72,7 @@ class _Rescue:
         self._lost: list[str] = []
         self._events = 0
 
-    def save(self, target: Path) -> Recovered:
+    def save(self, target: Path, *, replace: bool) -> Recovered:
         log = self._log
         end = self._find_end(self._available())
         if log.flaw is not None:
@@ -89,6 +90,7 @@ class _Rescue:
             merge_chunks(self._chunks(end)),
             merge_texts(self._texts(end.outputs)),
             partial(_ending, end, whole),
+            replace=replace,
         )
         return Recovered(
             recording=str(target),

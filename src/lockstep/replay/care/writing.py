@@ -25,9 +25,12 @@ def write_recording(
     chunks: Iterable[Range],
     texts: Iterable[Text],
     ending: Callable[[int], Ending] | None,
+    *,
+    replace: bool = True,
 ) -> None:
-    """Write it; `ending` is told how many chunks there are. An old recording is replaced."""
-    with _replacing(target) as part:
+    """Write it; `ending` is told how many chunks there are. An old recording is refused unless it
+    is to `replace` one."""
+    with _replacing(target, replace=replace) as part:
         file = RecordingFile.create(part)
         try:
             for sha256, data in images:
@@ -47,11 +50,11 @@ def write_recording(
 
 
 @contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
+def _replacing(target: Path, *, replace: bool) -> Iterator[Path]:
     """A place to write to, in a folder beside `target`, which is replaced in the end by what is
     there."""
     target = Path(os.path.realpath(target))
-    with reserved(target):
+    with reserved(target, replace=replace):
         pass  # what would be refused in the end is refused at once
     try:
         folder = Path(tempfile.mkdtemp(".part", f"{target.name}.", target.absolute().parent))
@@ -60,7 +63,7 @@ def _replacing(target: Path) -> Iterator[Path]:
     try:
         part = folder / target.name
         yield part
-        with reserved(target):
+        with reserved(target, replace=replace):
             _put_in_place(part, target)
     except OSError as error:
         raise _cannot_write(target, error) from error

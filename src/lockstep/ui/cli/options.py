@@ -14,7 +14,27 @@ from lockstep.session.config import DIGEST_EVERY, PARANOID_EVERY
 if TYPE_CHECKING:
     from lockstep.session.config import MachineConfig
 
-Recording = Annotated[str, typer.Argument(metavar="REC", help="A recording.")]
+
+def _latest() -> str:
+    from pathlib import Path
+
+    from lockstep.session.naming import latest
+
+    return str(latest(Path()))
+
+
+Recording = Annotated[
+    str,
+    typer.Argument(
+        metavar="[REC]",
+        default_factory=_latest,
+        show_default=False,
+        help="A recording; without it the one that was made last in this directory.",
+    ),
+]
+Force = Annotated[
+    bool, typer.Option("-f", "--force", help="Replace the recording that is there already.")
+]
 Symbols = Annotated[
     str | None,
     typer.Option(metavar="F", help="Names functions, from an ELF such as vmlinux or a System.map."),
@@ -107,9 +127,17 @@ class SessionOptions:
 class RecordingOptions:
     """The recording that is made meanwhile."""
 
-    output: Annotated[str, typer.Option("-o", "--output", metavar="REC", help="The recording.")] = (
-        "last.lockstep"
-    )
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="REC",
+            show_default=False,
+            help="The recording; default: KERNEL-N.lockstep, with the next number.",
+        ),
+    ] = None
+    force: Force = False
     digest_every: Annotated[
         int, typer.Option(metavar="N", help="Instructions between digests of the machine; 0: none.")
     ] = DIGEST_EVERY

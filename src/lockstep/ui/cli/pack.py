@@ -14,6 +14,7 @@ def pack(
         str | None,
         typer.Option("-o", "--output", metavar="OUT", help="Default: in place of the recording."),
     ] = None,
+    force: o.Force = False,
     as_json: o.Json = False,
 ) -> None:
     """Put the images into a recording, so that the file alone replays on another machine."""
@@ -21,7 +22,7 @@ def pack(
 
     from lockstep.session import archive
 
-    packed = archive.pack(Path(recording), None if output is None else Path(output))
+    packed = archive.pack(Path(recording), None if output is None else Path(output), force=force)
     if as_json:
         typer.echo(json.dumps(packed, indent=2))
         return

@@ -17,6 +17,7 @@ def recover(
             "-o", "--output", metavar="OUT", help="Default: beside it, as NAME.recovered.lockstep."
         ),
     ] = None,
+    force: o.Force = False,
     as_json: o.Json = False,
 ) -> None:
     """Make a clean recording of what comes before the damage, or the cut, in another.
@@ -27,7 +28,7 @@ def recover(
 
     from lockstep.session import archive
 
-    saved = archive.recover(Path(recording), None if output is None else Path(output))
+    saved = archive.recover(Path(recording), None if output is None else Path(output), force=force)
     if as_json:
         typer.echo(json.dumps(saved, indent=2))
         return
