@@ -124,6 +124,9 @@ class TestBus:
     def read(self, addr: int, size: int) -> int:
         raise BusError
 
+    def probe(self, addr: int, size: int) -> None:
+        raise BusError
+
     def write(self, addr: int, size: int, value: int) -> None:
         if addr == at.FINISHER and value == at.FINISHER_PASS:
             self.cpu.request_stop()

@@ -18,7 +18,7 @@ from lockstep.cpu.native.objects import Interpreter, Notify
 from lockstep.cpu.native.regions.compiler import compile_regions
 from lockstep.cpu.native.regions.foundry import AtOnce
 from lockstep.cpu.native.regions.service import Foundry, Hot, Part
-from lockstep.isa.state import SVADU
+from lockstep.isa.state import FEATURES
 
 NATIVE = ("interp", "auto")
 ENGINES = (*NATIVE, "reference")
@@ -38,6 +38,9 @@ class NoBus:
         raise BusError
 
     def write(self, addr: int, size: int, value: int) -> None:
+        raise BusError
+
+    def probe(self, addr: int, size: int) -> None:
         raise BusError
 
 
@@ -111,7 +114,7 @@ def make_engine(
     quantum: int = 20_000,
     *,
     seed: int | None = None,
-    features: int = SVADU,
+    features: int = FEATURES,
 ) -> Cpu:
     """As `make_cpu`, but "auto" looks for what is hot every few instructions, as `Whims` says."""
     if engine != "auto":

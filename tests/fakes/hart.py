@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lockstep.isa.privileged import STORE_MISALIGNED
-from lockstep.isa.state import HART_FIELDS, PMP_ENTRIES, RESET_VALUES, SVADU
+from lockstep.isa.state import FEATURES, HART_FIELDS, PMP_ENTRIES, RESET_VALUES
 from lockstep.isa.table import decode
 from lockstep.isa.values import Bits
 
@@ -58,12 +58,12 @@ class FakeHart:
         self.counted = 0  # executed
         self.mtime = 0
         self.idle = False
-        self.features = Bits(64, SVADU)
+        self.features = FEATURES
         for name in HART_FIELDS:
             setattr(self, name, RESET_VALUES.get(name, 0))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in HART_FIELDS:
+        if name in HART_FIELDS or name == "features":
             value = Bits(64, int(value))
         object.__setattr__(self, name, value)
 
@@ -113,6 +113,9 @@ class FakeHart:
     def update_pte(self, addr: Bits, pte: Bits) -> None:
         self.notes.append(f"pte {addr.value:#x}")
         self.poke(addr.value, 8, pte.value)
+
+    def require_block(self, paddr: Bits, addr: Bits, size: int) -> None:
+        self.notes.append(f"block {paddr.value:#x}")
 
     def note_page_table(self, addr: Bits) -> None:
         self.notes.append(f"page table {addr.value:#x}")

@@ -9,7 +9,7 @@ from fakes.engines import ENGINES as ENGINES
 from fakes.engines import make_engine
 from lockstep.cpu.engine import BusError, Cpu
 from lockstep.cpu.memory import Ram
-from lockstep.isa.state import SVADU
+from lockstep.isa.state import FEATURES
 
 BASE = 0x8000_0000
 SIZE = 1 << 20
@@ -36,6 +36,9 @@ class BenchBus:
         self._accessed("w", addr, size, value)
         self.values[addr] = value
 
+    def probe(self, addr: int, size: int) -> None:
+        self._accessed("p", addr, size, 0)
+
     def _accessed(self, kind: str, addr: int, size: int, value: int) -> None:
         if not DEVICE <= addr < DEVICE + 0x1000:
             raise BusError
@@ -53,7 +56,7 @@ class Bench:
         harts: int = 1,
         shift: int = 0,
         quantum: int = 20_000,
-        features: int = SVADU,
+        features: int = FEATURES,
     ) -> None:
         self.ram = Ram(BASE, SIZE)
         self.bus = BenchBus()

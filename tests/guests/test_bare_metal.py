@@ -105,3 +105,22 @@ def test_page_tables_without_marks(
     assert cause is None or f"code {cause}" in made.outcome.describe()
     for other in ENGINES:
         assert api.replay(recording, engine=other).outcome == made.outcome
+
+
+NOTHING, MEMORY, DEVICE = b"77775", b"00000", b"00070"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_cache_blocks_where_nothing_is(engine: str, tmp_path: Path) -> None:
+    """Managing one is an access fault as zeroing it is; a device's may be managed. (CMO 2.5.2)"""
+    recording = tmp_path / "vacant.lockstep"
+    machine = {"kernel": str(built("vacant")), "bios": "none", "memory": 16 << 20}
+    made = api.record(recording, engine=engine, **machine)
+    expected = [NOTHING] * 3 + [MEMORY] * 2 + [NOTHING] * 3 + [DEVICE] * 5
+    assert made.console.split() == expected
+    for other in ENGINES:
+        assert api.replay(recording, engine=other).console == made.console
+    before = api.run(engine=engine, version=1, **machine)
+    assert before.console.split() == [
+        b"0007" + line[4:] if line != MEMORY else line for line in expected
+    ]

@@ -6,7 +6,16 @@ The engine's vocabulary beyond isa/sem: `ram_load`, `ram_store`, `remember` (cac
 
 from __future__ import annotations
 
-from lockstep.cpu.layout import MMIO_DONE, MMIO_FAULTED, MMIO_NONE, MMIO_REQUESTED, PAGE
+from lockstep.cpu.layout import (
+    MMIO_DONE,
+    MMIO_FAULTED,
+    MMIO_LOAD,
+    MMIO_NONE,
+    MMIO_PROBE,
+    MMIO_REQUESTED,
+    MMIO_STORE,
+    PAGE,
+)
 from lockstep.cpu.vocabulary import EngineHart
 from lockstep.isa.mmu import translate
 from lockstep.isa.privileged import (
@@ -118,18 +127,18 @@ def load_amo_slow(s: EngineHart, addr: Word, size: int) -> Word:
 
 
 @sem
-def _request(s: EngineHart, paddr: Word, addr: Word, size: int, write: int, value: Word) -> None:
+def _request(s: EngineHart, paddr: Word, addr: Word, size: int, kind: int, value: Word) -> None:
     """Ask the bus; when it has answered the instruction runs again and comes by here once more."""
-    fault = STORE_ACCESS_FAULT if write else LOAD_ACCESS_FAULT
+    fault = LOAD_ACCESS_FAULT if kind == MMIO_LOAD else STORE_ACCESS_FAULT
     if s.cluster.mmio_state == MMIO_FAULTED:
         s.cluster.mmio_state = s.const(MMIO_NONE)
         s.trap(fault, addr)
     if s.cluster.mmio_state != MMIO_DONE:
-        if addr & (size - 1) != 0:
+        if paddr & (size - 1) != 0:
             s.trap(fault, addr)
         s.cluster.mmio_addr = paddr
         s.cluster.mmio_size = s.const(size)
-        s.cluster.mmio_write = s.const(write)
+        s.cluster.mmio_kind = s.const(kind)
         s.cluster.mmio_value = value
         s.cluster.mmio_state = s.const(MMIO_REQUESTED)
         s.leave()
@@ -138,10 +147,17 @@ def _request(s: EngineHart, paddr: Word, addr: Word, size: int, write: int, valu
 
 @outlined
 def _device_load(s: EngineHart, paddr: Word, addr: Word, size: int) -> Word:
-    _request(s, paddr, addr, size, 0, s.const(0))
+    _request(s, paddr, addr, size, MMIO_LOAD, s.const(0))
     return s.cluster.mmio_value
 
 
 @outlined
 def _device_store(s: EngineHart, paddr: Word, addr: Word, size: int, value: Word) -> None:
-    _request(s, paddr, addr, size, 1, value)
+    _request(s, paddr, addr, size, MMIO_STORE, value)
+
+
+@outlined
+def require_block(s: EngineHart, paddr: Word, addr: Word, size: int) -> None:
+    """A trap unless main memory or a device has a part of the aligned block at `paddr`."""
+    if not in_ram(s, paddr, 1):
+        _request(s, paddr, addr, size, MMIO_PROBE, s.const(0))

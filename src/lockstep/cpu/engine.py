@@ -7,13 +7,22 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from lockstep.cpu.hostmemory import host_address
-from lockstep.cpu.layout import CODE, MMIO_DONE, MMIO_FAULTED, MMIO_NONE, NEVER_HOT, PAGE
+from lockstep.cpu.layout import (
+    CODE,
+    MMIO_DONE,
+    MMIO_FAULTED,
+    MMIO_NONE,
+    MMIO_PROBE,
+    MMIO_STORE,
+    NEVER_HOT,
+    PAGE,
+)
 from lockstep.cpu.memory import Follower, Ram
 from lockstep.cpu.schedule import ATTENTION, DONE, IDLE, LAST_TICK, MMIO, STOPPED, TICK_NS
 from lockstep.cpu.state import ClusterBlock, CpuState, HartState
 from lockstep.errors import InternalError, UsageError
 from lockstep.isa.privileged import ENVCFG_STCE, MTIP, STIP
-from lockstep.isa.state import SVADU
+from lockstep.isa.state import FEATURES
 
 if TYPE_CHECKING:
     from lockstep.cpu.native.engine import RegionSupply
@@ -43,6 +52,9 @@ class Bus(Protocol):
 
     def write(self, addr: int, size: int, value: int) -> None:
         """The guest writes `value`, which fits in `size`."""
+
+    def probe(self, addr: int, size: int) -> None:
+        """The guest manages the `size` bytes at `addr`: is any of them a device's?"""
 
 
 class Engine(Follower, Protocol):
@@ -134,7 +146,9 @@ class Cpu:
         block = self._block
         self._device_accesses += 1
         try:
-            if block.mmio_write:
+            if block.mmio_kind == MMIO_PROBE:
+                self._bus.probe(block.mmio_addr, block.mmio_size)
+            elif block.mmio_kind == MMIO_STORE:
                 value = block.mmio_value & ((1 << 8 * block.mmio_size) - 1)
                 self._bus.write(block.mmio_addr, block.mmio_size, value)
             else:
@@ -228,7 +242,7 @@ def make_cpu(
     quantum: int = 20_000,
     notify: Notify | None = None,
     regions: RegionSupply | None = None,
-    features: int = SVADU,
+    features: int = FEATURES,
 ) -> Cpu:
     """Harts that have not been reset yet.
 

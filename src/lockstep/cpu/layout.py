@@ -34,7 +34,7 @@ CLUSTER_FIELDS: Final[dict[str, str]] = {
     "warp": "virtual nanoseconds added while idle",
     "time_offset": "ticks added to mtime by software",
     "mmio_state": "device access: 0 none, 1 requested, 2 done, 3 faulted",
-    "mmio_write": "1 store, 0 load",
+    "mmio_kind": "0 load, 1 store, 2 neither: is anything there?",
     "mmio_addr": "physical address",
     "mmio_size": "bytes",
     "mmio_value": "value stored or loaded",
@@ -145,6 +145,10 @@ PAGE_HASH: Final = 16
 FIRST_SUM: Final = 32
 SUM_BYTES: Final = 32
 PAGE_SUMS: Final = FIRST_SUM + 4 * SUM_BYTES
+
+MMIO_LOAD: Final = 0
+MMIO_STORE: Final = 1
+MMIO_PROBE: Final = 2
 
 MMIO_NONE: Final = 0
 MMIO_REQUESTED: Final = 1

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from lockstep.cpu.access import in_ram, load_amo_slow, load_slow, store_slow
+from lockstep.cpu.access import in_ram, load_amo_slow, load_slow, require_block, store_slow
 from lockstep.cpu.layout import (
     CLUSTER_OFFSET,
     DIRTY,
@@ -259,6 +259,9 @@ class ReferenceHart(Vocabulary):
     def phys_load(self, addr: Bits, size: int) -> tuple[Bits, bool]:
         present = in_ram(self, addr, size)
         return (self.ram_load(addr, size) if present else Bits(64, 0)), present
+
+    def require_block(self, paddr: Bits, addr: Bits, size: int) -> None:
+        require_block(self, paddr, addr, size)
 
     def update_pte(self, addr: Bits, pte: Bits) -> None:
         at = addr.value - self._base

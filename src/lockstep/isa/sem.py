@@ -55,6 +55,9 @@ class Hart(Protocol):
         Only to set A or D: what is cached of the entry as it was still holds.
         """
 
+    def require_block(self, paddr: Word, addr: Word, size: int) -> None:
+        """A store/AMO access fault (tval `addr`) unless something is in a physical block."""
+
     def insn_word(self) -> Word:
         """The bits of this instruction (16 or 32), zero-extended: tval of illegal ones."""
 

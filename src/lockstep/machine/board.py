@@ -50,7 +50,8 @@ ISA_EXTENSIONS: Final = (
 VERSION: Final = 2
 """Of what a guest finds on a board of the same options, as QEMU's versioned machines.
 
-1: page walks never set A and D, and the device tree does not say who does.
+1: page walks never set A and D, and the device tree does not say who does; cache-block management
+asks of no address what is there.
 """
 
 

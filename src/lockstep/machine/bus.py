@@ -53,6 +53,11 @@ class Bus:
             return
         self._window(addr, size)
 
+    def probe(self, addr: int, size: int) -> None:
+        """The guest manages `size` bytes of cache at `addr`: there is something if a window is."""
+        if not any(base < addr + size and addr < base + d.span for base, d in self._windows):
+            raise BusError(f"nothing in the {size} bytes at {addr:#x}")
+
     def _window(self, addr: int, size: int) -> tuple[int, Device]:
         for base, device in self._windows:
             offset = addr - base

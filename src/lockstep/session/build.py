@@ -26,7 +26,7 @@ from lockstep.host.answers import Answers, HostAnswers, SeededAnswers
 from lockstep.host.clock import monotonic_ns
 from lockstep.host.live import Live
 from lockstep.host.signals import StopSignals
-from lockstep.isa.state import SVADE, SVADU
+from lockstep.isa.state import FEATURES, SVADE
 from lockstep.machine.board import DRAM_BASE, BoardConfig
 from lockstep.machine.bus import Bus
 from lockstep.machine.device import Undeliverable
@@ -366,7 +366,7 @@ def _features(config: MachineConfig) -> int:
     """What the harts of a machine have, as isa/state names it."""
     if config.version < 2:
         return SVADE
-    return SVADU | (SVADE if config.svade else 0)
+    return FEATURES | (SVADE if config.svade else 0)
 
 
 def _answers(config: MachineConfig, instants: _Instants) -> Answers:

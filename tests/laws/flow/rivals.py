@@ -35,6 +35,10 @@ class Board:
         else:
             self._check(addr)
 
+    def probe(self, addr: int, size: int) -> None:
+        self.log.append((self.cpu.icount, addr, size, -2))
+        self._check(addr)
+
     def _check(self, addr: int) -> None:
         if not 0 <= addr - ground.DEVICE < ground.DEVICE_SIZE:
             raise BusError

@@ -7,6 +7,7 @@ import pytest
 from fakes.hart import FakeHart, GuestTrap
 from instructions import encode
 from lockstep.isa.privileged import ENVCFG_ADUE, MACHINE, SUPERVISOR, USER
+from lockstep.isa.state import SVADE
 
 ENABLES = {"cbo.inval": 3 << 4, "cbo.clean": 1 << 6, "cbo.flush": 1 << 6, "cbo.zero": 1 << 7}
 MANAGEMENT = ["cbo.inval", "cbo.clean", "cbo.flush"]
@@ -110,6 +111,17 @@ def test_management_marks_a_page_accessed_and_not_dirty(name: str) -> None:
     hart.poke(0x4000, 8, V | R | W)
     assert trap_of(hart, encode(name, rs1=11)) is None
     assert hart.peek(0x4000, 8) == V | R | W | A
+
+
+@pytest.mark.parametrize("name", MANAGEMENT)
+def test_management_asks_whether_anything_is_there(name: str) -> None:
+    """The block that translation leads to; a board from before did not ask."""
+    hart = hart_in(SUPERVISOR)
+    hart.execute(encode(name, rs1=11))
+    assert hart.notes == ["block 0x1040"]
+    hart.features = SVADE
+    hart.execute(encode(name, rs1=11))
+    assert hart.notes == ["block 0x1040"]
 
 
 def test_zeroing_marks_a_page_dirty() -> None:

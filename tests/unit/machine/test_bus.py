@@ -99,3 +99,17 @@ def test_the_finisher_passes_on_commands_it_knows(value: int, heard: list[tuple[
     bus.attach(0, Finisher(lambda command, code: finished.append((command, code))))
     bus.write(0, 4, value)
     assert finished == heard
+
+
+@pytest.mark.parametrize(
+    ("addr", "there"), [(0xFC0, False), (0x1000, True), (0x4FC0, True), (0x5000, False)]
+)
+def test_a_block_is_somewhere_if_a_window_is_in_it(addr: int, there: bool) -> None:
+    """Also where no register is; nothing is read or written."""
+    bus = Bus(nullcontext())
+    bus.attach(0x1000, Mswi([FakeLine()]))
+    if there:
+        bus.probe(addr, 64)
+    else:
+        with pytest.raises(BusError):
+            bus.probe(addr, 64)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from llvmlite import ir
 
-from lockstep.cpu.access import in_ram, load_amo_slow, load_slow, store_slow
+from lockstep.cpu.access import in_ram, load_amo_slow, load_slow, require_block, store_slow
 from lockstep.cpu.layout import (
     CLUSTER_BYTES,
     CLUSTER_OFFSET,
@@ -37,6 +37,7 @@ from lockstep.isa.state import PMP_ENTRIES
 _load_slow: Any = load_slow
 _store_slow: Any = store_slow
 _load_amo_slow: Any = load_amo_slow
+_require_block: Any = require_block
 _in_ram: Any = in_ram
 _tlb: Any = tlb
 _decide: Any = inspect.unwrap(decide)
@@ -311,6 +312,9 @@ class NativeHart(Block):
             present, lambda: addr, lambda: self.ram_base
         )  # any readable place
         return self.ram_load(at, size), present
+
+    def require_block(self, paddr: NativeWord, addr: NativeWord, size: int) -> None:
+        _require_block(self, paddr, addr, size)
 
     def update_pte(self, addr: NativeWord, pte: NativeWord) -> None:
         _tlb.before_store(self, addr, self.const(8), False)

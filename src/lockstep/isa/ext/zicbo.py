@@ -19,6 +19,7 @@ from lockstep.isa.privileged import (
     USER,
 )
 from lockstep.isa.sem import Hart, sem
+from lockstep.isa.state import VACANCY
 from lockstep.isa.table import insn
 from lockstep.isa.values import Word
 
@@ -44,12 +45,15 @@ def _manage(s: Hart, addr: Word) -> None:
     """Trap unless the block may be loaded from or stored to; the faults are a store's. (CMO 2.5.2)
 
     Where nothing may be loaded nothing may be stored, be it by a PTE (Priv. 4.3.1) or by PMP
-    (3.7.1): a load stands for both. It sets A, as these instructions do, and not D.
+    (3.7.1): a load stands for both. It sets A, as these instructions do, and not D. Where nothing
+    is, neither is permitted (PMA, Priv. 3.6).
     """
-    _, cause, _ = translate(s, addr & ~(BLOCK - 1), s.const(BLOCK), LOAD)
+    paddr, cause, _ = translate(s, addr & ~(BLOCK - 1), s.const(BLOCK), LOAD)
     if cause != 0:
         denied = cause == LOAD_ACCESS_FAULT
         s.trap(s.const(STORE_ACCESS_FAULT) if denied else STORE_PAGE_FAULT, addr)
+    if (s.features & VACANCY) != 0:
+        s.require_block(paddr, addr, BLOCK)
 
 
 @insn("000000000000 rs1 010 00000 0001111", ext="Zicbom", asm="(rs1)")
