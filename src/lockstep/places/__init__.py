@@ -1,4 +1,4 @@
-"""Where lockstep keeps on the host what it can make, or fetch, again."""
+"""Where on the host lockstep keeps what it can make, or fetch, again; and what it cannot."""
 
 import os
 import pwd
@@ -9,6 +9,8 @@ from lockstep.errors import HostFailure
 
 CACHE_VARIABLE: Final = "LOCKSTEP_CACHE"
 """Of the environment: the cache directory itself, before XDG_CACHE_HOME is looked at."""
+DATA_VARIABLE: Final = "LOCKSTEP_DATA"
+"""Of the environment: the data directory itself, before XDG_DATA_HOME is looked at."""
 
 
 def cache_directory() -> Path:
@@ -21,6 +23,25 @@ def cache_directory() -> Path:
     return Path(os.path.realpath(_named()))
 
 
+def data_directory() -> Path:
+    """Return the directory of what cannot be made again.
+
+    It is $LOCKSTEP_DATA, or else `lockstep` in $XDG_DATA_HOME, or else in ~/.local/share. Raises
+    HostFailure if there is no home directory either.
+    """
+    if chosen := os.environ.get(DATA_VARIABLE, ""):
+        return Path(chosen).absolute()
+    base = os.environ.get("XDG_DATA_HOME", "")
+    return (
+        Path(base) if os.path.isabs(base) else _home(DATA_VARIABLE) / ".local/share"
+    ) / "lockstep"
+
+
+def images() -> Path:
+    """The directory of the images that were recorded with. Raises HostFailure as above."""
+    return data_directory() / "images"
+
+
 def _named() -> Path:
     if chosen := os.environ.get(CACHE_VARIABLE, ""):
         return Path(chosen)
@@ -28,13 +49,17 @@ def _named() -> Path:
     # The specification of XDG_CACHE_HOME: a relative path is to be ignored.
     if os.path.isabs(base):
         return Path(base) / "lockstep"
+    return _home(CACHE_VARIABLE) / ".cache" / "lockstep"
+
+
+def _home(instead: str) -> Path:
     home = home_directory()
     if not os.path.isabs(home):
         raise HostFailure(
             "there is no home directory to keep anything in",
-            remedy=f"set {CACHE_VARIABLE} to a directory of your own",
+            remedy=f"set {instead} to a directory of your own",
         )
-    return Path(home) / ".cache" / "lockstep"
+    return Path(home)
 
 
 def home_directory() -> str:

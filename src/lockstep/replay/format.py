@@ -252,11 +252,16 @@ def arrival_event(arrival: Arrival) -> AnyEvent:
 
 
 class Image(msgspec.Struct, frozen=True):
-    """A file that the machine was started with."""
+    """A file that the machine was started with.
+
+    `name` is what it is for. `hint`: where it was, from the recording's directory on, from the home
+    directory on ("~/"), or an absolute path; nothing depends on it.
+    """
 
     name: str
     sha256: str
     size: int
+    hint: str = ""
 
 
 class Manifest(msgspec.Struct, frozen=True):

@@ -34,6 +34,7 @@ from lockstep.session.config import (
 )
 from lockstep.session.console import Console
 from lockstep.session.images import ROLES
+from lockstep.session.imagesearch import Given, parse_given
 from lockstep.session.instants import parse_timeout, parse_until, parse_until_in
 from lockstep.session.outcome import SERIAL, Outcome
 
@@ -106,21 +107,35 @@ def replay(
     until: int | str | None = None,
     realtime: bool = False,
     engine: str | None = None,
+    images: Mapping[str, AnyPath] | None = None,
 ) -> Run:
     """Replay a recording and check it, to its end or to `until`: an instruction, or a text such as
-    "1.7G", "12.5s", "99%" or "-1000"."""
+    "1.7G", "12.5s", "99%" or "-1000".
+
+    `images`: paths by role ("kernel"), where they are not where they were."""
     asked = checked(_Replaying, {"until": until, "realtime": realtime, "engine": engine})
     kept = _KeptOutput()
     log = LogReader(Path(_path("the recording", recording)))
     try:
         stop = parse_until_in(_text(asked.until), "until", log)
         with replayed(
-            log, Console(kept), until=stop, realtime=asked.realtime, engine=asked.engine
+            log,
+            Console(kept),
+            until=stop,
+            realtime=asked.realtime,
+            engine=asked.engine,
+            images=_given({} if images is None else images),
         ) as session:
             outcome = session.run()
     finally:
         log.close()
     return Run(outcome, bytes(kept.data))
+
+
+def _given(images: Any) -> Given:
+    if not isinstance(images, Mapping):
+        raise UsageError("images: not paths by role", remedy='write them as {"kernel": "Image"}')
+    return parse_given(f"{role}={_path(f'{role}', path)}" for role, path in images.items())
 
 
 def info(recording: AnyPath) -> dict[str, Any]:

@@ -12,8 +12,7 @@ from lockstep.replay import care
 from lockstep.replay.format import KINDS
 from lockstep.replay.log import LogReader
 from lockstep.replay.summary import summarize
-from lockstep.session.config import config_from_manifest
-from lockstep.session.images import ImageFile, reload_images
+from lockstep.session.imagesearch import Given, find_images, without_hints
 
 _SUFFIX: Final = ".lockstep"
 
@@ -34,17 +33,17 @@ def info(path: Path) -> dict[str, Any]:
         return summarize(log).as_dict()
 
 
-def check(path: Path) -> dict[str, Any]:
+def check(path: Path, images: Given | None = None) -> dict[str, Any]:
     """All that `verify` looks at before it replays: structure, checksums, events and images."""
     with open_log(path) as log:
         found = care.check(log)
-        _images(log)
+        find_images(log, images)
         embedded = log.embedded()
-        images = [
+        listed = [
             {"name": image.name, "sha256": image.sha256, "embedded": image.sha256 in embedded}
             for image in log.manifest.images
         ]
-        return {"complete": log.complete, **msgspec.to_builtins(found), "images": images}
+        return {"complete": log.complete, **msgspec.to_builtins(found), "images": listed}
 
 
 def recover(source: Path, target: Path | None = None, *, force: bool = False) -> dict[str, Any]:
@@ -54,14 +53,22 @@ def recover(source: Path, target: Path | None = None, *, force: bool = False) ->
     return cast(dict[str, Any], msgspec.to_builtins(care.recover(source, target, replace=force)))
 
 
-def pack(source: Path, target: Path | None = None, *, force: bool = False) -> dict[str, Any]:
-    """Put the images into a recording: into itself, if there is no `target`. `force`: another
-    recording there is replaced."""
+def pack(
+    source: Path,
+    target: Path | None = None,
+    *,
+    images: Given | None = None,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Put the images into a recording, and nothing of where they were: into itself, if there is no
+    `target`. `force`: another recording there is replaced."""
     target = target or source
     replace = force or _same(source, target)
     with open_log(source) as log:
-        images = {image.sha256: image.data for image in _images(log)}
-        care.pack(log, images, target, replace=replace)
+        contents = {image.sha256: image.data for image in find_images(log, images)}
+        machine, names = without_hints(log)
+        manifest = msgspec.structs.replace(log.manifest, machine=machine, images=names)
+        care.pack(log, contents, target, manifest=manifest, replace=replace)
     return {
         "recording": str(target),
         "images": [image.name for image in log.manifest.images],
@@ -84,11 +91,6 @@ def events(
                 return
             if at >= first and kind in (None, event.kind):
                 yield {"at": at, **event.as_dict()}
-
-
-def _images(log: LogReader) -> tuple[ImageFile, ...]:
-    config = config_from_manifest(log.manifest.machine)
-    return reload_images(config, log.manifest.images, log.image)
 
 
 def _same(source: Path, target: Path) -> bool:

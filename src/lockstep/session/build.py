@@ -4,18 +4,15 @@ Both locks are held from before the first question to the outside until the sess
 """
 
 import gc
-import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from weakref import WeakSet
 
 import msgspec
 
-from lockstep import __version__
 from lockstep.cpu.engine import Cpu, make_cpu
 from lockstep.cpu.memory import Ram
 from lockstep.det.instant import FOREVER, START, Icount
@@ -34,21 +31,22 @@ from lockstep.machine.dtb import make_dtb
 from lockstep.machine.loader import plan_boot
 from lockstep.machine.machine import Machine
 from lockstep.replay.divergence import ReplayDivergence
-from lockstep.replay.format import REVISION, Image, Manifest
 from lockstep.replay.log import LogReader, LogWriter
 from lockstep.replay.recorder import Recorder
 from lockstep.replay.replayer import Replayer
 from lockstep.session.config import LogConfig, MachineConfig, checked, config_from_manifest
 from lockstep.session.console import Console, say
 from lockstep.session.idle import Idle, RealIdle, ReplayIdle, SkipIdle
+from lockstep.session.imagekeeping import keep_images
 from lockstep.session.images import (
     ImageFile,
     from_recording,
     load_images,
     no_memory,
-    reload_images,
 )
+from lockstep.session.imagesearch import Given, find_images
 from lockstep.session.loop import Session
+from lockstep.session.manifest import make_manifest
 from lockstep.session.outcome import SERIAL, TO_THE_END, Until
 from lockstep.session.pace import Pace
 from lockstep.session.probe import Probe
@@ -127,7 +125,9 @@ def live(
                 counted=_counts(computer, regions),
             )
             return
-        manifest = _manifest(config, images, digest_every)
+        manifest = make_manifest(config, images, digest_every, None if embed else recording)
+        if not embed:
+            keep_images(images, _tell)
         embedded = {image.sha256: image.data for image in images} if embed else {}
         writer = LogWriter(recording, manifest, embedded, limit=max_log, replace=force)
         with _log(recording, writer, locks, instants) as (log, finished):
@@ -166,23 +166,25 @@ def replayed(
     probe: Probe | None = None,
     symbols: Symbols | None = None,
     code: Code | None = None,
+    images: Given | None = None,
 ) -> Iterator[Session]:
     """The machine of a recording, in the world that its log describes.
 
     `progress` is told the instant and the host's time, a few times a second; `probe` gets the
     machine into its hands. With `symbols` a divergence names the functions the harts are in.
     `code` says where compiled code comes from, and is told whether the cache had any.
+    `images`: where some of the recording's are.
     """
     config = config_from_manifest(log.manifest.machine)
     if engine is not None:
         config = msgspec.structs.replace(config, engine=engine)
-    images = reload_images(config, log.manifest.images, log.image)
+    found = find_images(log, images)
     ram = _ram(config.memory)
     with supply(config.engine, _tell, code) as regions, _locks(enabled=True) as locks:
         instants = _Instants()
         world = Replayer(log, instants.now, locks.replay, lambda port, data: console.emit(data))
         end = FOREVER if world.ended else world.end
-        board = _board(config, images)
+        board = _board(config, found)
         seen = world if probe is None else probe.around(world)
         with from_recording():
             computer = _build(board, config, ram, seen, locks, instants, regions, probe)
@@ -373,15 +375,3 @@ def _answers(config: MachineConfig, instants: _Instants) -> Answers:
     if config.seed is None:
         return HostAnswers()
     return SeededAnswers(config.seed, instants.virtual_ns)
-
-
-def _manifest(config: MachineConfig, images: Sequence[ImageFile], digest_every: int) -> Manifest:
-    return Manifest(
-        machine=msgspec.to_builtins(config),
-        digest_every=digest_every,
-        images=tuple(Image(image.role, image.sha256, len(image.data)) for image in images),
-        versions={"lockstep": __version__, "python": platform.python_version()},
-        host={"system": platform.system(), "machine": platform.machine()},
-        revision=REVISION,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )

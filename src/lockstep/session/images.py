@@ -1,7 +1,7 @@
-"""Image files: read before a run, and found again, unchanged, before a replay."""
+"""Image files: read before a run, and wrong ones told by whose fault that is."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,6 @@ from lockstep.host.guests import guests_directory
 from lockstep.host.plainfile import read_plain
 from lockstep.machine.images import LIMIT
 from lockstep.places.trust import check_directory
-from lockstep.replay.format import Image
 from lockstep.session.config import BIOS_DEFAULT, BIOS_NONE, MachineConfig
 
 ROLES: Final = ("bios", "kernel", "initrd", "dtb")
@@ -43,18 +42,6 @@ def load_images(config: MachineConfig) -> tuple[MachineConfig, tuple[ImageFile, 
     return msgspec.structs.replace(config, **{"bios": BIOS_NONE, **found}), images
 
 
-def reload_images(
-    config: MachineConfig,
-    expected: Iterable[Image],
-    embedded: Callable[[str], bytes | None],
-) -> tuple[ImageFile, ...]:
-    """The images of a recording, from the recording or from where they were."""
-    return tuple(
-        _reload(image, str(getattr(config, image.name, None)), embedded(image.sha256))
-        for image in expected
-    )
-
-
 def _load(role: str, path: str) -> ImageFile:
     try:
         data = read_plain(path, LIMIT)
@@ -66,43 +53,6 @@ def _load(role: str, path: str) -> ImageFile:
     except MemoryError:
         raise no_memory(f"the {role} {path}") from None
     return ImageFile(role, path, data, _sha256(data))
-
-
-def _reload(image: Image, path: str, embedded: bytes | None) -> ImageFile:
-    if image.name not in ROLES:
-        raise BadRecording(
-            f"the recording has an image for {image.name!r}, which no machine here has",
-            remedy="Replay it with the version of lockstep that recorded it, or a newer one.",
-        )
-    where = f"the {image.name} of the recording, {path},"
-    data = _find(image, path, where) if embedded is None else embedded
-    if (actual := _sha256(data)) != image.sha256:
-        raise BadRecording(
-            f"{where} has changed since: its SHA-256 was {image.sha256} and is {actual}",
-            remedy="put the file that was recorded back, or record again with this one",
-        )
-    return ImageFile(image.name, path, data, image.sha256)
-
-
-def _find(image: Image, path: str, where: str) -> bytes:
-    """Only an ordinary file of the right size: a recording may name anything."""
-    file = Path(path)
-    try:
-        if not file.is_file() or file.stat().st_size != image.size:
-            there = (
-                "has changed since" if file.exists() else "cannot be read: there is no such file"
-            )
-            raise BadRecording(
-                f"{where} {there}",
-                remedy=f"put the file with SHA-256 {image.sha256} back there; `lockstep pack` puts "
-                f"images into a recording where they are still there",
-            )
-        return file.read_bytes()
-    except (OSError, ValueError) as error:
-        raise BadRecording(
-            f"{where} cannot be read: {error}",
-            remedy=f"put the file with SHA-256 {image.sha256} back there",
-        ) from None
 
 
 @contextmanager

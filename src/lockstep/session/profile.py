@@ -24,6 +24,7 @@ from lockstep.host.serial import NullSerial
 from lockstep.session.archive import open_log
 from lockstep.session.build import replayed
 from lockstep.session.console import Console
+from lockstep.session.imagesearch import Given
 from lockstep.session.outcome import TO_THE_END, Outcome, Until
 from lockstep.session.probe import Probe
 from lockstep.session.symbols import Symbols
@@ -139,6 +140,7 @@ def profile(
     last: int | None = None,
     every: int = EVERY,
     engine: str | None = None,
+    images: Given | None = None,
     tell: Callable[[Icount, int], None] | None = None,
 ) -> Profile:
     """Replay a recording, to `last` or its end, and profile it from `first` on.
@@ -163,6 +165,7 @@ def profile(
             progress=tell,
             probe=sampler,
             symbols=symbols,
+            images=images,
         ) as session:
             outcome = session.run()
     sampler.settle(Icount(outcome.instructions))

@@ -57,3 +57,19 @@ def test_without_a_home_there_is_no_place(monkeypatch: pytest.MonkeyPatch, home:
     with pytest.raises(HostFailure, match="no home directory") as caught:
         places.compiled_regions()
     assert "LOCKSTEP_CACHE" in caught.value.remedy
+
+
+def test_data_are_kept_apart_from_what_can_be_made_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """$LOCKSTEP_DATA, $XDG_DATA_HOME/lockstep, ~/.local/share/lockstep."""
+    monkeypatch.delenv("LOCKSTEP_DATA")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert places.images() == tmp_path / ".local/share/lockstep/images"
+    monkeypatch.setenv("XDG_DATA_HOME", "relative")
+    assert places.images() == tmp_path / ".local/share/lockstep/images"
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
+    assert places.images() == tmp_path / "xdg/lockstep/images"
+    monkeypatch.setenv("LOCKSTEP_DATA", str(tmp_path / "own"))
+    assert places.images() == tmp_path / "own/images"

@@ -136,18 +136,6 @@ class TestEveryReader:
         refused(cli(verb, recording), 4)
 
 
-@pytest.mark.parametrize("verb", ["replay", "verify"])
-def test_a_kernel_that_has_changed_since(cli, verb, recording):
-    kernel = recording.with_name("demo.elf")
-    kernel.write_bytes(kernel.read_bytes() + b"\0")
-    refused(cli(verb, recording), 4, "has changed", "demo.elf")
-
-
-def test_a_kernel_that_has_gone_since(cli, recording):
-    recording.with_name("demo.elf").unlink()
-    refused(cli("replay", recording), 4, "demo.elf", "SHA-256")
-
-
 def test_a_profile_of_nothing(cli, recording):
     refused(cli("profile", recording, "--from", 1 << 40), 2, "no instructions", "the recording has")
     refused(cli("profile", recording, "--from", 9, "--until", 9), 2, "no instructions")

@@ -13,6 +13,7 @@ from lockstep.replay.divergence import ReplayDivergence
 from lockstep.replay.log import LogReader
 from lockstep.session.build import replayed
 from lockstep.session.console import Console
+from lockstep.session.imagesearch import Given
 from lockstep.session.outcome import Until
 from lockstep.session.probe import Act, Probe, Seen
 from lockstep.session.symbols import Symbols
@@ -41,10 +42,11 @@ class Run(NamedTuple):
 class Recorded:
     """A recording, to be run again and again; `runs` counts how often."""
 
-    def __init__(self, path: Path, tell: Tell = None) -> None:
+    def __init__(self, path: Path, tell: Tell = None, images: Given | None = None) -> None:
         self.path = path
         self.runs = 0
         self._tell = tell
+        self._images = images
 
     def run(
         self,
@@ -74,6 +76,7 @@ class Recorded:
                 progress=self._tell,
                 probe=probe,
                 symbols=symbols,
+                images=self._images,
             ) as session:
                 session.run()
         except Seen:

@@ -11,6 +11,7 @@ from lockstep.host.serial import NullSerial, Serial
 from lockstep.session.archive import check, info, open_log
 from lockstep.session.build import replayed
 from lockstep.session.console import Console
+from lockstep.session.imagesearch import Given
 from lockstep.session.outcome import TO_THE_END, Outcome, Until
 from lockstep.session.symbols import Symbols
 from lockstep.ui.cli.progress import progress
@@ -33,6 +34,7 @@ def run_again(
     until: int | None = None,
     realtime: bool = False,
     symbols: Symbols | None = None,
+    images: Given | None = None,
 ) -> Replayed:
     """Replay with the console at `far_end`."""
     console = not isinstance(far_end, NullSerial)
@@ -46,6 +48,7 @@ def run_again(
             realtime=realtime,
             progress=tell,
             symbols=symbols,
+            images=images,
         ) as session,
     ):
         return Replayed(session.run(), session.stats(), log.ended, log.end())
@@ -55,14 +58,15 @@ def verify_recording(
     recording: str,
     symbols: Symbols | None = None,
     *,
+    images: Given | None = None,
     quick: bool = False,
     as_json: bool = False,
 ) -> None:
     """Look at it all, replay it all unless it is to be `quick`, and say what was found."""
-    check(Path(recording))
+    check(Path(recording), images)
     facts = info(Path(recording))
     if not quick:
-        outcome = run_again(recording, NullSerial(), symbols=symbols).outcome
+        outcome = run_again(recording, NullSerial(), symbols=symbols, images=images).outcome
         if outcome.given_up:
             raise typer.Exit(outcome.exit_status)
     say_verified(recording, facts, replayed=not quick, as_json=as_json)

@@ -13,6 +13,7 @@ from lockstep.ui.cli import (
     demo,
     events,
     guests,
+    images,
     info,
     pack,
     profile,
@@ -62,6 +63,7 @@ app.command()(recover.recover)
 app.command()(pack.pack)
 app.command()(demo.demo)
 app.add_typer(guests.app, name="guests")
+app.add_typer(images.app, name="images")
 app.add_typer(cache.app, name="cache")
 
 

@@ -8,6 +8,7 @@ import typer
 
 from lockstep.errors import LockstepError
 from lockstep.session.archive import check, info, open_log
+from lockstep.session.imagesearch import Given
 from lockstep.session.locate.inquiry import inquire
 from lockstep.session.locate.plain import plain
 from lockstep.session.locate.rerun import Conditions, Recorded
@@ -16,15 +17,17 @@ from lockstep.ui.cli.again import say_verified
 from lockstep.ui.cli.progress import progress
 
 
-def locate_divergence(recording: str, symbols: Symbols | None, *, as_json: bool) -> None:
+def locate_divergence(
+    recording: str, symbols: Symbols | None, images: Given, *, as_json: bool
+) -> None:
     """Replay it; if that fails, find out where and why, and end with that."""
     path = Path(recording)
     with open_log(path) as log:
         end = log.end()
     with progress("locating", end, console=False) as tell:
-        verdict = inquire(Recorded(path, tell), Conditions(), symbols)
+        verdict = inquire(Recorded(path, tell, images), Conditions(), symbols)
     if verdict.failure is None:
-        check(path)  # only now: what was altered is to be located first
+        check(path, images)  # only now: what was altered is to be located first
         say_verified(recording, info(path), as_json=as_json)
         return
     if as_json:

@@ -39,6 +39,14 @@ Symbols = Annotated[
     str | None,
     typer.Option(metavar="F", help="Names functions, from an ELF such as vmlinux or a System.map."),
 ]
+Images = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--image",
+        metavar="ROLE=PATH",
+        help="Where an image of the recording is now: kernel=F, bios=F, initrd=F or dtb=F.",
+    ),
+]
 Stats = Annotated[bool, typer.Option("--stats", help="Say in the end where the time went.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 

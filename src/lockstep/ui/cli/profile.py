@@ -29,6 +29,7 @@ def profile(
     every: Annotated[
         int, typer.Option(metavar="N", min=1, help="Instructions that a sample stands for.")
     ] = 50_000,
+    image: o.Images = None,
     as_json: o.Json = False,
 ) -> None:
     """Replay a recording and say in which functions the guest's instructions went.
@@ -40,16 +41,26 @@ def profile(
     from pathlib import Path
 
     from lockstep.session import archive
+    from lockstep.session.imagesearch import parse_given
     from lockstep.session.profile import profile as made
     from lockstep.session.symbols import read_symbols
     from lockstep.ui.cli.progress import progress
 
+    images = parse_given(image or ())
     names = read_symbols(symbols)
     with archive.open_log(Path(recording)) as log:
         end = log.end()
     total = end if last is None else min(last, end)
     with progress("profiling", total, console=False) as tell:
-        found = made(Path(recording), names, first=first, last=last, every=every, tell=tell)
+        found = made(
+            Path(recording),
+            names,
+            first=first,
+            last=last,
+            every=every,
+            images=images,
+            tell=tell,
+        )
     typer.echo(_json(found) if as_json else plain(_text(recording, found, top)))
     raise typer.Exit(found.outcome.exit_status if found.outcome.given_up else 0)
 

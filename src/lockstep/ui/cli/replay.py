@@ -14,23 +14,31 @@ def replay(
     ] = None,
     realtime: Annotated[bool, typer.Option("--realtime", help="No faster than it was.")] = False,
     symbols: o.Symbols = None,
+    image: o.Images = None,
     stats: o.Stats = False,
 ) -> None:
     """Replay a recording, console included. Succeeds only if all of it came out the same."""
     from lockstep.host.serial import check_written, output_only
     from lockstep.host.terminal import undisturbed
     from lockstep.session.console import say
+    from lockstep.session.imagesearch import parse_given
     from lockstep.session.symbols import read_symbols
     from lockstep.ui.cli.again import run_again
     from lockstep.ui.cli.stats import table
 
     if until is not None and until < 0:
         raise typer.BadParameter("must not be negative", param_hint="--until")
+    images = parse_given(image or ())
     names = read_symbols(symbols)
     far_end = output_only()
     with undisturbed(0):
         outcome, counted, ended, end = run_again(
-            recording, far_end, until=until, realtime=realtime, symbols=names
+            recording,
+            far_end,
+            until=until,
+            realtime=realtime,
+            symbols=names,
+            images=images,
         )
     if ended or outcome.instructions < end:
         say(f"lockstep: {outcome.describe()}\n")

@@ -17,10 +17,12 @@ def verify(
         bool, typer.Option("--quick", help="Look at the file and its images; replay nothing.")
     ] = False,
     symbols: o.Symbols = None,
+    image: o.Images = None,
     as_json: o.Json = False,
 ) -> None:
     """Look at all of a recording, replay it without its console, and compare every digest."""
     from lockstep.errors import LockstepError, UsageError
+    from lockstep.session.imagesearch import parse_given
     from lockstep.session.symbols import read_symbols
     from lockstep.ui.cli.again import verify_recording
     from lockstep.ui.cli.locate import locate_divergence, stop
@@ -31,11 +33,12 @@ def verify(
                 "--locate replays the recording, and --quick replays nothing",
                 remedy="give one of them",
             )
+        images = parse_given(image or ())
         names = read_symbols(symbols)
         if locate:
-            locate_divergence(recording, names, as_json=as_json)
+            locate_divergence(recording, names, images, as_json=as_json)
         else:
-            verify_recording(recording, names, quick=quick, as_json=as_json)
+            verify_recording(recording, names, images=images, quick=quick, as_json=as_json)
     except LockstepError as error:
         if not as_json:
             raise
