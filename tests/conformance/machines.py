@@ -26,7 +26,7 @@ QEMU_VERSION: Final = "7.2"
 # What we implement and no more, so that what is illegal here is illegal there. QEMU 7.2 has neither
 # Zicbom nor Zicboz; the identification registers are 0 here.
 QEMU_CPU: Final = ",".join((
-    "rv64", "h=off", "v=off", "zba=on", "zbb=on", "zbc=off", "zbs=on", "sstc=on", "svinval=off",
+    "rv64", "h=off", "v=off", "zba=on", "zbb=on", "zbc=on", "zbs=on", "sstc=on", "svinval=off",
     "svpbmt=off", "svnapot=off", "Zfh=off", "Zfhmin=off", "pmu-num=29", "debug=off",
     "mvendorid=0", "marchid=0", "mimpid=0",
 ))  # fmt: skip

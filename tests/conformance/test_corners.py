@@ -17,7 +17,7 @@ from conformance.steps import floating
 from lockstep.isa.softfloat import NX, RNE, RTZ
 from lockstep.isa.table import Insn, table
 
-INTEGER_EXTENSIONS = ("RV64I", "M", "Zba", "Zbb", "Zbs")
+INTEGER_EXTENSIONS = ("RV64I", "M", "Zba", "Zbb", "Zbc", "Zbs")
 DYNAMIC, MODES = 7, range(5)
 BOXED = [floats.BOX | number for number in floats.SINGLES]
 # For operations of three operands: what is left when the more alike are left out.

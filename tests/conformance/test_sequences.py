@@ -12,7 +12,7 @@ from lockstep.isa.table import table
 
 # SRET leaves M-mode and MRET comes back, so that they belong to test_privileged.
 APART = (*TRAPS, "mret", "sret", "wfi")
-INTEGER = ("RV64I", "M", "C", "A", "Zba", "Zbb", "Zbs", "Zifencei", "Zihintpause")
+INTEGER = ("RV64I", "M", "C", "A", "Zba", "Zbb", "Zbc", "Zbs", "Zifencei", "Zihintpause")
 FLOAT = ("F", "D", "Zicsr")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +17,7 @@ from lockstep.host.guests import GuestSet
 from lockstep.session import api
 from lockstep.session.archive import events
 
+QEMU = "qemu-system-riscv64"
 NUMBERS = 300_000  # that the script has md5sum read
 QUIET = BUSY = 5  # replays of each recording; there are two recordings
 
@@ -113,6 +116,19 @@ def test_without_a_host_two_recordings_are_one(boot: list[str], tmp_path: Path) 
     one, two = ([e for e in events(tmp_path / n) if e["kind"] == "checkpoint"] for n in "ab")
     assert one == two
     assert len(one) > 5
+
+
+@pytest.mark.xdist_group("debian")
+def test_it_boots_with_qemus_own_device_tree(boot: list[str], tmp_path: Path) -> None:
+    """What QEMU's board has is there to be probed, and whatever its harts do is done."""
+    if shutil.which(QEMU) is None:
+        pytest.skip(f"there is no {QEMU}; `make system` installs it")
+    tree = tmp_path / "qemu.dtb"
+    subprocess.run([QEMU, "-M", f"virt,dumpdtb={tree}", "-m", "512M"], check=True, timeout=60)
+    console = recorded(tmp_path / "r", "--idle", "skip", "--dtb", tree, *boot)
+    assert b"pci_bus 0000:00" in console
+    assert b"lockstep: done" in console
+    assert b"reboot: Power down" in console
 
 
 def test_the_guests_are_what_the_issue_names(debian: GuestSet) -> None:

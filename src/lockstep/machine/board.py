@@ -25,11 +25,21 @@ MTIMER: Final = Window(CLINT.base + 0x4000, 0x8000)
 SSWI: Final = Window(0x02F0_0000, 0x4000)
 PLIC: Final = Window(0x0C00_0000, 0x60_0000)
 UART: Final = Window(0x1000_0000, 0x100)
+VIRTIO_MMIO: Final = tuple(Window(0x1000_1000 + 0x1000 * n, 0x1000) for n in range(8))
+FW_CFG: Final = Window(0x1010_0000, 0x18)
+FLASH: Final = (Window(0x2000_0000, 0x200_0000), Window(0x2200_0000, 0x200_0000))
+PCIE_PORTS: Final = Window(0x0300_0000, 0x1_0000)
+PCIE_ECAM: Final = Window(0x3000_0000, 0x1000_0000)
+PCIE_LOW: Final = Window(0x4000_0000, 0x4000_0000)
+PCIE_HIGH_SIZE: Final = 16 << 30
+PLATFORM_BUS: Final = Window(0x0400_0000, 0x200_0000)
 DRAM_BASE: Final = 0x8000_0000
 
 PLIC_SOURCES: Final = 95
 UART_IRQ: Final = 10
 RTC_IRQ: Final = 11
+VIRTIO_IRQS: Final = tuple(range(1, 9))
+PCIE_IRQS: Final = (32, 33, 34, 35)
 
 # Interrupt numbers of a hart: bits of mip (Priv. spec 3.1.9).
 SSIP, MSIP, STIP, MTIP, SEIP, MEIP = 1, 3, 5, 7, 9, 11
@@ -38,20 +48,22 @@ TIMEBASE_HZ: Final = 10_000_000
 UART_CLOCK_HZ: Final = 3_686_400
 CACHE_BLOCK: Final = 64
 MAX_HARTS: Final = 8
+
 PAGE: Final = 4096
 
 ISA_BASE: Final = "rv64i"
 ISA_LETTERS: Final = "imafdc"
 ISA_EXTENSIONS: Final = (
     *("zicbom", "zicboz", "zicntr", "zicsr", "zifencei", "zihintpause"),
-    *("zba", "zbb", "zbs", "sstc"),
+    *("zba", "zbb", "zbc", "zbs", "sstc"),
 )
 
 VERSION: Final = 2
 """Of what a guest finds on a board of the same options, as QEMU's versioned machines.
 
 1: page walks never set A and D, and the device tree does not say who does; cache-block management
-asks of no address what is there.
+asks of no address what is there. Nothing is at the addresses that `slots` is about, the UART's
+transmitter is a level, and the device tree has no Zbc.
 """
 
 
@@ -85,7 +97,13 @@ class BoardConfig:
 
     @property
     def extensions(self) -> tuple[str, ...]:
-        """The names of all that harts have beyond letters."""
+        """The names of all that harts have beyond letters, as far as the device tree has them."""
         if self.version < 2:
-            return ISA_EXTENSIONS
+            return tuple(name for name in ISA_EXTENSIONS if name != "zbc")
         return (*ISA_EXTENSIONS, *(("svade",) if self.svade else ()), "svadu")
+
+
+def pcie_high(memory: int) -> Window:
+    """PCIe's window for 64-bit addresses: the first multiple of its size beyond RAM."""
+    end = DRAM_BASE + memory
+    return Window(-(-end // PCIE_HIGH_SIZE) * PCIE_HIGH_SIZE, PCIE_HIGH_SIZE)

@@ -51,7 +51,9 @@ class Bus:
             with self._guard:
                 writer(value)
             return
-        self._window(addr, size)
+        base, device = self._window(addr, size)
+        with self._guard:
+            device.write_elsewhere(addr - base, size, value)
 
     def probe(self, addr: int, size: int) -> None:
         """The guest manages `size` bytes of cache at `addr`: there is something if a window is."""

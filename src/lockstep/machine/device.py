@@ -80,8 +80,10 @@ class Device:
     """Base of all devices. Subclasses declare `State`, the attributes it names, and registers."""
 
     State: ClassVar[type[msgspec.Struct]]
-    span: ClassVar[int]
+    span: int
     """Bytes of address space."""
+    kept: ClassVar[bool] = True
+    """Whether it is a part of the machine's state. What has none need not be, and costs nothing."""
     reserved_sizes: ClassVar[tuple[int, ...]] = (4,)
     """Accesses that addresses without a register take: they read 0 and ignore what is written."""
 
@@ -123,6 +125,9 @@ class Device:
     def read_elsewhere(self, offset: int, size: int) -> int:
         """A read, of a size that `reserved_sizes` names, where the table lists nothing."""
         return 0
+
+    def write_elsewhere(self, offset: int, size: int, value: int) -> None:
+        """A write there."""
 
     def accesses(self) -> Iterator[Access]:
         """The register table, expanded and bound to this device."""

@@ -6,8 +6,8 @@ Bindings as in Linux's Documentation/devicetree/bindings; names and addresses as
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Union
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import fdt
 
@@ -15,15 +15,16 @@ from lockstep.errors import UsageError
 from lockstep.machine import board
 from lockstep.machine.board import BoardConfig, Window
 from lockstep.machine.images.tree import check_tree
-
-Plain = int | str | bytes | Sequence[int] | Sequence[str] | None
-Value = Union[Plain, "Tree"]
-Tree = Mapping[str, Value]
-"""A node: properties and, where the value is a mapping, child nodes."""
-
-PLIC_PHANDLE = 1
-SYSCON_PHANDLE = 2
-FIRST_CPU_PHANDLE = 16
+from lockstep.machine.slots import slots
+from lockstep.machine.tree import (
+    FIRST_CPU_PHANDLE,
+    PLIC_PHANDLE,
+    SYSCON_PHANDLE,
+    Tree,
+    Value,
+    cells,
+    grow,
+)
 
 
 class Initrd(NamedTuple):
@@ -38,7 +39,7 @@ def make_dtb(config: BoardConfig, initrd: Initrd | None, seed: bytes) -> bytes:
     if config.dtb is not None:
         return _amended(config, initrd)
     tree = fdt.FDT(entries=[])
-    _grow(tree.root, _machine(config) | {"chosen": _chosen(config, initrd, seed)})
+    grow(tree.root, _machine(config) | {"chosen": _chosen(config, initrd, seed)})
     return bytes(tree.to_dtb(version=17, last_comp_version=16, boot_cpuid_phys=0))
 
 
@@ -63,7 +64,7 @@ def _with_chosen(blob: bytes, added: Tree) -> bytes:
         chosen = tree.get_node("/chosen", create=True)
         for name in added:
             chosen.remove_property(name)
-        _grow(chosen, added)
+        grow(chosen, added)
         return bytes(tree.to_dtb())
     except Exception as error:  # The library raises whatever its calls run into.
         raise UsageError(
@@ -87,8 +88,8 @@ def _chosen(config: BoardConfig, initrd: Initrd | None, seed: bytes) -> dict[str
 
 def _initrd_range(initrd: Initrd) -> dict[str, Value]:
     return {
-        "linux,initrd-start": _cells(initrd.start),
-        "linux,initrd-end": _cells(initrd.end),
+        "linux,initrd-start": cells(initrd.start),
+        "linux,initrd-end": cells(initrd.end),
     }
 
 
@@ -101,13 +102,23 @@ def _machine(config: BoardConfig) -> dict[str, Value]:
         "aliases": {"serial0": f"/soc/serial@{board.UART.base:x}"},
         f"memory@{board.DRAM_BASE:x}": {
             "device_type": "memory",
-            "reg": _cells(board.DRAM_BASE, config.memory),
+            "reg": cells(board.DRAM_BASE, config.memory),
         },
         "cpus": _cpus(config.harts, config.extensions),
-        "soc": _soc(config.harts),
+        "soc": _soc(config.harts) | _nodes(config, in_soc=True),
         "poweroff": _syscon("syscon-poweroff", 0x5555),
         "reboot": _syscon("syscon-reboot", 0x7777),
+        **_nodes(config, in_soc=False),
     }
+
+
+def _nodes(config: BoardConfig, *, in_soc: bool) -> dict[str, Value]:
+    """The nodes of the board's slots, where QEMU has them."""
+    nodes: dict[str, Value] = {}
+    for slot in slots(config):
+        if slot.in_soc == in_soc:
+            nodes |= slot.node
+    return nodes
 
 
 def _cpus(harts: int, extensions: Sequence[str]) -> dict[str, Value]:
@@ -146,7 +157,7 @@ def _cpu(hart: int, phandle: int, extensions: Sequence[str]) -> Tree:
     }
 
 
-def _soc(harts: int) -> Tree:
+def _soc(harts: int) -> dict[str, Value]:
     return {
         "#address-cells": 2,
         "#size-cells": 2,
@@ -162,7 +173,7 @@ def _soc(harts: int) -> Tree:
 
 
 def _node(name: str, window: Window, rest: Tree) -> dict[str, Value]:
-    return {f"{name}@{window.base:x}": {"reg": _cells(*window), **rest}}
+    return {f"{name}@{window.base:x}": {"reg": cells(*window), **rest}}
 
 
 def _wired(compatible: str, irq: int) -> dict[str, Value]:
@@ -213,31 +224,3 @@ def _hart_lines(harts: int, *bits: int) -> tuple[int, ...]:
     """For each hart its interrupt controller's phandle with each of these interrupt numbers."""
     intcs = (FIRST_CPU_PHANDLE + 2 * hart + 1 for hart in range(harts))
     return tuple(cell for intc in intcs for bit in bits for cell in (intc, bit))
-
-
-def _cells(*values: int) -> tuple[int, ...]:
-    """64-bit numbers as pairs of 32-bit cells."""
-    return tuple(half for value in values for half in (value >> 32, value & 0xFFFF_FFFF))
-
-
-def _grow(node: fdt.Node, tree: Tree) -> None:
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            child = fdt.Node(name)
-            _grow(child, value)
-            node.append(child)
-        else:
-            node.append(_property(name, value))
-
-
-def _property(name: str, value: Plain) -> object:
-    if value is None:
-        return fdt.Property(name)
-    if isinstance(value, bytes):
-        return fdt.PropBytes(name, data=value)
-    values = (value,) if isinstance(value, int | str) else value
-    return fdt.PropBytes(name, data=b"".join(map(_encoded, values)))
-
-
-def _encoded(value: int | str) -> bytes:
-    return value.to_bytes(4, "big") if isinstance(value, int) else value.encode() + b"\0"

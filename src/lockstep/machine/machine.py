@@ -29,6 +29,7 @@ from lockstep.machine.dtb import make_dtb
 from lockstep.machine.loader import plan_boot
 from lockstep.machine.processor import Processor, Timebase
 from lockstep.machine.ramdigest import Memory, RamDigest
+from lockstep.machine.slots import Placed, slots
 
 A1, A2 = 11, 12
 _ZEROS = bytes(1 << 20)
@@ -87,23 +88,30 @@ class Machine:
         self._start()
 
     def _make_devices(self, outlet_for: Callable[[str], Outlet]) -> dict[str, Device]:
-        """All devices by name, attached to the bus and wired to each other."""
+        """Attach all devices to the bus, wired to each other; those that keep a state, by name."""
         cpu, harts = self.cpu, range(self.config.harts)
         plic = Plic([self._line(h, bit) for h in harts for bit in (board.MEIP, board.SEIP)])
         self.rom = Rom()
-        placed: list[tuple[str, board.Window, Device]] = [
-            ("rom", board.ROM, self.rom),
-            ("finisher", board.FINISHER, Finisher(self._finish)),
-            ("rtc", board.RTC, self._make_rtc(outlet_for("rtc"), plic)),
-            ("mswi", board.MSWI, Mswi([self._line(h, board.MSIP) for h in harts])),
-            ("mtimer", board.MTIMER, Mtimer(Timebase(cpu), len(harts))),
-            ("sswi", board.SSWI, Sswi([self._line(h, board.SSIP) for h in harts])),
-            ("plic", board.PLIC, plic),
-            ("serial0", board.UART, Uart16550(outlet_for("serial0"), _wire(plic, board.UART_IRQ))),
+        placed = [
+            Placed("rom", board.ROM.base, self.rom),
+            Placed("finisher", board.FINISHER.base, Finisher(self._finish)),
+            Placed("rtc", board.RTC.base, self._make_rtc(outlet_for("rtc"), plic)),
+            Placed("mswi", board.MSWI.base, Mswi([self._line(h, board.MSIP) for h in harts])),
+            Placed("mtimer", board.MTIMER.base, Mtimer(Timebase(cpu), len(harts))),
+            Placed("sswi", board.SSWI.base, Sswi([self._line(h, board.SSIP) for h in harts])),
+            Placed("plic", board.PLIC.base, plic),
+            Placed("serial0", board.UART.base, self._make_uart(outlet_for("serial0"), plic)),
+            *(device for slot in slots(self.config) for device in slot.devices),
         ]
-        for _, window, device in placed:
-            self.bus.attach(window.base, device)
-        return {name: device for name, _, device in placed}
+        for _, base, device in placed:
+            self.bus.attach(base, device)
+        return {name: device for name, _, device in placed if device.kept}
+
+    def _make_uart(self, outlet: Outlet, plic: Plic) -> Uart16550:
+        line = _wire(plic, board.UART_IRQ)
+        if self.config.version < 2:
+            return Uart16550(outlet, line)
+        return Uart16550(outlet, line, lambda wanted: plic.request(board.UART_IRQ, wanted))
 
     def _make_rtc(self, outlet: Outlet, plic: Plic) -> GoldfishRtc:
         cpu = self.cpu

@@ -43,7 +43,7 @@ _ELSEWHERE: Final = {
     *LOADS, *STORES, "jal", "jalr", "beq", "bne", "blt", "bge", "bltu", "bgeu", "fence",
     "fence.tso", "c.j", "c.jr", "c.jalr", "c.beqz", "c.bnez", "c.addi16sp", "c.ebreak",
 }  # fmt: skip
-_COMPUTING: Final = ("RV64I", "M", "C", "Zba", "Zbb", "Zbs")
+_COMPUTING: Final = ("RV64I", "M", "C", "Zba", "Zbb", "Zbc", "Zbs")
 CALCULATIONS: Final = [
     one for one in table() if one.ext in _COMPUTING and one.name not in _ELSEWHERE
 ]

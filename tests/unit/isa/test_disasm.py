@@ -63,7 +63,7 @@ def test_targets_wrap_around() -> None:
     assert disassemble(encode("c.j", imm=-2), 0) == "c.j 0xfffffffffffffffe"
 
 
-MARCH = "rv64gc_zicsr_zifencei_zihintpause_zba_zbb_zbs_zicbom_zicboz"
+MARCH = "rv64gc_zicsr_zifencei_zihintpause_zba_zbb_zbc_zbs_zicbom_zicboz"
 objdump = pytest.mark.skipif(
     not all(shutil.which(f"riscv64-linux-gnu-{tool}") for tool in ("as", "objcopy", "objdump")),
     reason="needs binutils-riscv64-linux-gnu",

@@ -1,4 +1,4 @@
-"""Zba, Zbb and Zbs against formulations over strings of bits."""
+"""Zba, Zbb, Zbc and Zbs against formulations over strings of bits."""
 
 from __future__ import annotations
 
@@ -40,7 +40,18 @@ def flipped(digit: str) -> str:
     return "10"[int(digit)]
 
 
+def carryless(a: int, b: int) -> int:
+    """The sum of a, shifted to each bit of b, without carries."""
+    product = 0
+    for place, digit in enumerate(reversed(bits(b))):
+        product ^= int(bits(a) + "0" * place, 2) * int(digit)
+    return product
+
+
 BINARY: dict[str, Callable[[int, int], int]] = {
+    "clmul": carryless,
+    "clmulh": lambda a, b: carryless(a, b) >> 64,
+    "clmulr": lambda a, b: carryless(a, b) >> 63,
     "add.uw": lambda a, b: unsigned(a, 32) + b,
     "sh1add": lambda a, b: 2 * a + b,
     "sh2add": lambda a, b: 4 * a + b,

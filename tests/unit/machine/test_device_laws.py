@@ -13,10 +13,14 @@ from lockstep.det.state import canonical_bytes
 from lockstep.machine.device import Device
 from lockstep.machine.devices.aclint import Mswi, Mtimer, Sswi
 from lockstep.machine.devices.finisher import Finisher
+from lockstep.machine.devices.fw_cfg import FwCfg
 from lockstep.machine.devices.goldfish_rtc import GoldfishRtc
+from lockstep.machine.devices.pcie import EmptyPcieWindow
+from lockstep.machine.devices.pflash import EmptyPflash
 from lockstep.machine.devices.plic import Plic
 from lockstep.machine.devices.rom import Rom
 from lockstep.machine.devices.uart16550 import Uart16550
+from lockstep.machine.devices.virtio_mmio import EmptyVirtioMmio
 
 
 class StillTimebase:
@@ -48,7 +52,15 @@ MAKERS: dict[str, Callable[[], Device]] = {
     "mtimer": lambda: Mtimer(StillTimebase(), 2),
     "finisher": lambda: Finisher(lambda command, code: None),
     "rom": Rom,
+    "virtio_mmio": EmptyVirtioMmio,
+    "pcie": lambda: EmptyPcieWindow(0x1_0000),
+    "fw_cfg": lambda: FwCfg(2),
+    "pflash": lambda: EmptyPflash(32 << 20),
+    "uart16550 on today's board": lambda: Uart16550(FakeOutlet(), FakeLine(), FakeLine()),
 }
+
+COMMANDS = (0x10, 0x20, 0x40, 0x50, 0x60, 0x70, 0x90, 0x98, 0xD0, 0xFF, 0x1234)
+"""Some that a flash chip knows."""
 
 
 def exercise(device: Device, seed: int, steps: int = 60) -> list[int]:
@@ -58,6 +70,11 @@ def exercise(device: Device, seed: int, steps: int = 60) -> list[int]:
     read = []
     for _ in range(steps):
         access = rng.choice(accesses) if accesses else None
+        if rng.random() < 0.3:
+            size = rng.choice(device.reserved_sizes)
+            offset = rng.randrange(0, device.span // size) * size
+            device.write_elsewhere(offset, size, rng.choice(COMMANDS))
+            read.append(device.read_elsewhere(offset, size))
         if isinstance(device, Plic) and rng.random() < 0.3:
             device.drive(rng.randrange(1, 96), rng.random() < 0.5)
         elif isinstance(device, Uart16550) and rng.random() < 0.2:

@@ -23,12 +23,14 @@ S_CLAIM = board.PLIC.base + 0x20_1004
 class Bench:
     """A machine whose harts stand still."""
 
-    def __init__(self, harts: int = 2) -> None:
+    def __init__(self, harts: int = 2, version: int = board.VERSION) -> None:
         self.outlets: dict[str, FakeOutlet] = {}
         self.cpu = FakeCpu(harts)
         self.ram = FakeRam(board.DRAM_BASE, MEMORY)
         self.bus = Bus(nullcontext())
-        config = BoardConfig(memory=MEMORY, harts=harts, kernel=b"kernel", rng_seed=b"seed" * 8)
+        config = BoardConfig(
+            memory=MEMORY, harts=harts, kernel=b"kernel", rng_seed=b"seed" * 8, version=version
+        )
         self.machine = Machine(config, self.cpu, self.ram, self.bus, self.outlet)
 
     def outlet(self, port: str) -> FakeOutlet:
@@ -196,3 +198,73 @@ def test_restore_undoes_everything_since_save() -> None:
     bench.machine.restore(saved)
     assert before.differences(bench.machine.digests()) == []
     assert canonical_bytes(bench.machine.save()) == canonical_bytes(saved)
+
+
+class UartDriver(Bench):
+    """One that claims and completes, and reads no more of the UART than it has to."""
+
+    def __init__(self, version: int = board.VERSION) -> None:
+        super().__init__(harts=1, version=version)
+        self.route_to_s_mode(board.UART_IRQ)
+
+    def interrupted(self) -> bool:
+        """Whether an interrupt came; then it is claimed, left as it is and completed."""
+        if not self.pending(0, board.SEIP):
+            return False
+        self.complete(self.bus.read(S_CLAIM, 4))
+        return True
+
+    def complete(self, source: int) -> None:
+        self.bus.write(S_CLAIM, 4, source)
+
+
+def test_a_transmitter_that_nobody_asks_about_interrupts_once() -> None:
+    """xv6 of 2019 to 2022 enables it and never reads IIR; the level of old went on for ever."""
+    bench = UartDriver()
+    bench.bus.write(SERIAL_IER, 1, 2)
+    assert [bench.interrupted() for _ in range(3)] == [True, False, False]
+    bench.bus.write(SERIAL_DATA, 1, 0x41)
+    assert [bench.interrupted() for _ in range(3)] == [True, False, False]
+
+
+def test_an_old_recordings_transmitter_goes_on_interrupting() -> None:
+    """The first version of the board is as it was."""
+    bench = UartDriver(version=1)
+    bench.bus.write(SERIAL_IER, 1, 2)
+    assert all(bench.interrupted() for _ in range(10))
+
+
+def test_a_character_sent_by_the_handler_brings_the_next_interrupt() -> None:
+    """The THR becomes empty again while the interrupt is in service: that is not lost."""
+    bench = UartDriver()
+    bench.bus.write(SERIAL_IER, 1, 2)
+    for _ in range(5):
+        assert bench.bus.read(S_CLAIM, 4) == board.UART_IRQ
+        bench.bus.write(SERIAL_DATA, 1, 0x41)
+        assert not bench.pending(0, board.SEIP)
+        bench.complete(board.UART_IRQ)
+        assert bench.pending(0, board.SEIP)
+
+
+def test_a_handler_that_reads_iir_is_not_called_again_for_nothing() -> None:
+    """What it has taken note of before it completes is withdrawn."""
+    bench = UartDriver()
+    bench.bus.write(SERIAL_IER, 1, 2)
+    source = bench.bus.read(S_CLAIM, 4)
+    bench.bus.write(SERIAL_DATA, 1, 0x41)
+    assert bench.bus.read(board.UART.base + 2, 1) & 0xF == 2
+    bench.complete(source)
+    assert not bench.pending(0, board.SEIP)
+
+
+def test_received_data_interrupts_until_it_is_read() -> None:
+    """Also where the transmitter's interrupt was never taken note of; that comes after it."""
+    bench = UartDriver()
+    bench.bus.write(SERIAL_IER, 1, 3)
+    assert bench.interrupted()
+    bench.machine.deliver(Arrival("serial0", b"key"))
+    assert [bench.interrupted() for _ in range(3)] == [True] * 3
+    source = bench.bus.read(S_CLAIM, 4)
+    assert bytes(bench.bus.read(SERIAL_DATA, 1) for _ in "key") == b"key"
+    bench.complete(source)
+    assert [bench.interrupted() for _ in range(3)] == [True, False, False]

@@ -1,8 +1,8 @@
-"""Zba, Zbb and Zbs: address generation, basic and single-bit manipulation (Unpriv. 28)."""
+"""Zba, Zbb, Zbc and Zbs: addresses, basic, carry-less and single-bit manipulation (Unpriv. 28)."""
 
 from __future__ import annotations
 
-from lockstep.isa.sem import Hart
+from lockstep.isa.sem import Hart, outlined
 from lockstep.isa.table import insn
 from lockstep.isa.values import Word
 
@@ -229,6 +229,49 @@ def orc_b(s: Hart, rd: int, rs1: int) -> None:
 def rev8(s: Hart, rd: int, rs1: int) -> None:
     """rd = rs1 with its bytes in reverse order."""
     s.x[rd] = s.x[rs1].bswap()
+
+
+# Zbc: products of polynomials over GF(2).
+
+
+@outlined
+def _carryless_low(s: Hart, left: Word, right: Word) -> Word:
+    """The lower 64 bits of the product."""
+    product = s.const(0)
+    i = s.const(0)
+    while i < 64:
+        product = product ^ ((left << i) & (s.const(0) - (right >> i & 1)))
+        i = i + 1
+    return product
+
+
+@outlined
+def _carryless_high(s: Hart, left: Word, right: Word) -> Word:
+    """Bits 126 to 63 of the product: its upper bits, as bit 127 is always 0."""
+    product = s.const(0)
+    i = s.const(0)
+    while i < 64:
+        product = product ^ ((left >> (63 - i)) & (s.const(0) - (right >> i & 1)))
+        i = i + 1
+    return product
+
+
+@insn("0000101 rs2 rs1 001 rd 0110011", ext="Zbc")
+def clmul(s: Hart, rd: int, rs1: int, rs2: int) -> None:
+    """rd = the carry-less product of rs1 and rs2, lower half."""
+    s.x[rd] = _carryless_low(s, s.x[rs1], s.x[rs2])
+
+
+@insn("0000101 rs2 rs1 011 rd 0110011", ext="Zbc")
+def clmulh(s: Hart, rd: int, rs1: int, rs2: int) -> None:
+    """rd = the carry-less product of rs1 and rs2, upper half."""
+    s.x[rd] = _carryless_high(s, s.x[rs1], s.x[rs2]) >> 1
+
+
+@insn("0000101 rs2 rs1 010 rd 0110011", ext="Zbc")
+def clmulr(s: Hart, rd: int, rs1: int, rs2: int) -> None:
+    """rd = the carry-less product of rs1 and rs2, bits 126 to 63."""
+    s.x[rd] = _carryless_high(s, s.x[rs1], s.x[rs2])
 
 
 # Zbs: single bits.

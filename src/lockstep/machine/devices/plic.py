@@ -1,7 +1,8 @@
 """The platform-level interrupt controller, in the layout of SiFive's and QEMU's.
 
-RISC-V PLIC specification 1.0.0. All sources are levels. Context 2h is hart h in M-mode, 2h+1 the
-same hart in S-mode.
+RISC-V PLIC specification 1.0.0. A gateway takes a level, which is forwarded again after each
+completion while it is high, and requests, each of which is forwarded once (1.2 knows both kinds).
+Context 2h is hart h in M-mode, 2h+1 the same hart in S-mode.
 """
 
 from __future__ import annotations
@@ -90,6 +91,18 @@ class Plic(Device):
             self.pending |= bit
             self._update_lines()
 
+    def request(self, source: int, wanted: bool) -> None:
+        """The same gateway's other input: forward this once, after completion if in service.
+
+        Until it is forwarded it can be withdrawn.
+        """
+        bit = 1 << source
+        if wanted and not self.pending & bit:
+            self.pending |= bit
+            self._update_lines()
+        elif not wanted and self.claimed & bit:
+            self.pending &= ~bit
+
     @reads(0x0, each=((SOURCES + 1, 4),))
     def source_priority(self, source: int) -> int:
         """0 never interrupts; 7 is the most urgent."""
@@ -105,7 +118,7 @@ class Plic(Device):
     @reads(0x1000, each=((WORDS, 4),))
     def pending_word(self, word: int) -> int:
         """Requests that no context has claimed."""
-        return self.pending >> 32 * word & WORD
+        return self._forwarded() >> 32 * word & WORD
 
     @reads(0x2000, each=(("contexts", 0x80), (WORDS, 4)))
     def enable_word(self, context: int, word: int) -> int:
@@ -136,7 +149,7 @@ class Plic(Device):
 
         The threshold plays no part here (PLIC 1.0.0, 8).
         """
-        source = self._most_urgent(self.pending & self.enable[context], above=0)
+        source = self._most_urgent(self._forwarded() & self.enable[context], above=0)
         if source:
             self.pending &= ~(1 << source)
             self.claimed |= 1 << source
@@ -150,9 +163,13 @@ class Plic(Device):
         if not self.claimed & self.enable[context] & bit:
             return
         self.claimed &= ~bit
-        if self.levels & bit:
-            self.pending |= bit
+        self.pending |= self.levels & bit
+        if self.pending & bit:
             self._update_lines()
+
+    def _forwarded(self) -> int:
+        """What is pending: a request that was made during service waits in the gateway."""
+        return self.pending & ~self.claimed
 
     def _most_urgent(self, candidates: int, above: int) -> int:
         best = 0
@@ -165,7 +182,7 @@ class Plic(Device):
 
     def _update_lines(self) -> None:
         for context, enabled in enumerate(self.enable):
-            wanted = self.pending & enabled
+            wanted = self._forwarded() & enabled
             level = bool(wanted and self._most_urgent(wanted, self.threshold[context]))
             if level != bool(self.asserted >> context & 1):
                 self.asserted ^= 1 << context

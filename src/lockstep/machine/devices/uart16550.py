@@ -3,6 +3,12 @@
 National Semiconductor PC16550D. What arrives queues in a backlog, the wire, and moves into the
 receiver while that has room. The receiver's character timeout (3.5 characters of silence) has
 always just passed, so whatever is in the FIFO may interrupt.
+
+The interrupts for what waits here (data, errors, changed modem lines) are a level. That of the
+transmitter tells of an event: where the far end takes `requests`, there is one each time the THR
+becomes empty, or comes to be the most urgent again. The data sheet would have it be a level, too,
+until IIR is read (8.6.4), but drivers that never read IIR work on QEMU's board, whose interrupt
+controller looks at the line only when it is driven; after a level they would do nothing else.
 """
 
 from __future__ import annotations
@@ -69,11 +75,18 @@ class Uart16550(Device):
     fifo: bytearray
     wire: bytearray
     breaks: list[int] | msgspec.UnsetType
+    _told: int
+    """The most urgent interrupt, as the far end was told of it; follows from the rest."""
 
-    def __init__(self, outlet: Outlet, line: IrqLine) -> None:
+    def __init__(self, outlet: Outlet, line: IrqLine, requests: IrqLine | None = None) -> None:
         self.outlet = outlet
         self.line = line
+        self.requests = requests
         super().__init__()
+
+    def restore(self, state: msgspec.Struct) -> None:
+        super().restore(state)
+        self._told = self._most_urgent()
 
     def receive(self, data: bytes) -> None:
         self.wire += data
@@ -113,7 +126,7 @@ class Uart16550(Device):
         else:
             self.outlet.emit(bytes((value,)))
         self.thr_empty = True
-        self._update_line()
+        self._update_line(emptied=True)
 
     @reads(1, *ANY)
     def interrupt_enable(self) -> int:
@@ -127,11 +140,11 @@ class Uart16550(Device):
         if self.lcr & LCR_DIVISOR:
             self.divisor = self.divisor & 0xFF | value << 8
             return
-        if value & ~self.ier & IER_THR_EMPTY:
-            self.thr_empty = True
+        enabled = bool(value & ~self.ier & IER_THR_EMPTY)
+        self.thr_empty = self.thr_empty or enabled
         self.ier = value & 0x0F
         self._fill()
-        self._update_line()
+        self._update_line(emptied=enabled)
 
     @reads(2, *ANY)
     def iir(self) -> int:
@@ -272,5 +285,14 @@ class Uart16550(Device):
             return IIR_MODEM
         return IIR_NONE
 
-    def _update_line(self) -> None:
-        self.line(self._most_urgent() != IIR_NONE)
+    def _update_line(self, *, emptied: bool = False) -> None:
+        """Drive what goes to the interrupt controller. `emptied`: the THR became empty just now."""
+        before, self._told = self._told, self._most_urgent()
+        if self.requests is None:
+            self.line(self._told != IIR_NONE)
+            return
+        self.line(self._told not in (IIR_NONE, IIR_THR_EMPTY))
+        if self._told == IIR_THR_EMPTY and (emptied or before != IIR_THR_EMPTY):
+            self.requests(True)
+        elif self._told != IIR_THR_EMPTY and before == IIR_THR_EMPTY:
+            self.requests(False)
