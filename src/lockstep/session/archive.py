@@ -1,20 +1,23 @@
 """Recordings as files: what they hold, without running them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
 
 import msgspec
 
-from lockstep.errors import UsageError
+from lockstep.det.instant import FOREVER, START, Icount
+from lockstep.errors import BadRecording, UsageError
 from lockstep.replay import care
-from lockstep.replay.format import KINDS
+from lockstep.replay.format import KINDS, Warp
 from lockstep.replay.log import LogReader
 from lockstep.replay.summary import summarize
+from lockstep.session.config import config_from_manifest
 from lockstep.session.imagesearch import Given, find_images, without_hints
 
 _SUFFIX: Final = ".lockstep"
+_NOT: Final = "no-"
 
 
 @contextmanager
@@ -76,21 +79,56 @@ def pack(
     }
 
 
-def events(
-    path: Path, *, kind: str | None = None, first: int = 0, last: int | None = None
-) -> Iterator[dict[str, Any]]:
-    """The events from instant `first` to `last`, both included; of one kind, if given."""
-    known = sorted(each.kind for each in KINDS.values())
-    if kind is not None and kind not in known:
-        raise UsageError(
-            f"there are no events of kind {kind!r}", remedy=f"one of: {', '.join(known)}"
-        )
+def events(path: Path) -> Iterator[dict[str, Any]]:
+    """Everything that was logged, in order, as `listed` has it."""
     with open_log(path) as log:
-        for at, event in log.events():
-            if last is not None and at > last:
-                return
-            if at >= first and kind in (None, event.kind):
-                yield {"at": at, **event.as_dict()}
+        yield from listed(log)
+
+
+def listed(
+    log: LogReader,
+    kinds: Collection[str] | None = None,
+    first: Icount = START,
+    last: Icount = FOREVER,
+) -> Iterator[dict[str, Any]]:
+    """The events from instant `first` to `last`, both included; of these `kinds`, if given.
+
+    `virtual_ns` is the virtual clock as each took effect, after a warp if it is one; None where the
+    recording does not tell, as its machine skipped its waits.
+    """
+    shift = _shift(log.manifest.machine)
+    warped = 0
+    for at, event in log.events():
+        if at > last:
+            return
+        if isinstance(event, Warp):
+            warped += event.ns or 0
+        if at >= first and (kinds is None or event.kind in kinds):
+            clock = None if shift is None else (at << shift) + warped
+            yield {"at": at, "virtual_ns": clock, **event.as_dict()}
+
+
+def select_kinds(wanted: Sequence[str]) -> frozenset[str]:
+    """The kinds of events that are meant by words such as `serial` (only this one, or another that
+    is named) and `no-serial` (not this one). Raises UsageError for others."""
+    known = frozenset(each.kind for each in KINDS.values())
+    without = {word.removeprefix(_NOT) for word in wanted if word.startswith(_NOT)}
+    named = {word for word in wanted if not word.startswith(_NOT)}
+    for word in sorted((without | named) - known):
+        raise UsageError(
+            f"there are no events of kind {word!r}",
+            remedy=f"one of: {', '.join(sorted(known))}; or with {_NOT} before it, all others",
+        )
+    return (frozenset(named) or known) - without
+
+
+def _shift(machine: dict[str, Any]) -> int | None:
+    """What virtual time follows from, besides the warps; None if it does not."""
+    try:
+        config = config_from_manifest(machine)
+    except BadRecording:  # a machine that cannot be built here has events all the same
+        return None
+    return config.shift if config.idle == "real" else None
 
 
 def _same(source: Path, target: Path) -> bool:

@@ -115,12 +115,20 @@ def checked(kind: type[S], values: Mapping[str, Any]) -> S:
 _FIELDS: Final = frozenset(MachineConfig.__struct_fields__)
 
 
+_SIZE: Final = re.compile(
+    r"(\d{1,3}(?:,\d{3}){1,5}|\d{1,15}(?:_\d{1,15}){0,5}) ?([KMGT]?)(i?B|bytes?)?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
 def parse_size(text: str, option: str = "--memory") -> int:
-    """Bytes, from "512M", "1G" or "128" (MiB, as QEMU has it)."""
-    match = re.fullmatch(r"(\d{1,15})([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    """Bytes, from "512M", "1G", "16 MiB", "262,144 bytes" or "128" (MiB, as QEMU has it)."""
+    match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"{option} {text} is not a size", remedy="write it as 512M or 2G")
-    return int(match[1]) * _UNITS[match[2].upper()]
+    number, letter, unit = match.groups(default="")
+    factor = 1 if unit and not letter else _UNITS[letter.upper()]
+    return int(number.replace(",", "").replace("_", "")) * factor
 
 
 def config_from_manifest(machine: dict[str, Any]) -> MachineConfig:

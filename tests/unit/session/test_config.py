@@ -17,6 +17,10 @@ from lockstep.session.config import MachineConfig, config_from_manifest, parse_s
         ("64k", 64 << 10),
         ("1GiB", 1 << 30),
         ("16MB", 16 << 20),
+        ("16 MiB", 16 << 20),  # as `info` prints it
+        ("262,144 bytes", 262_144),  # as messages and `info` do
+        ("1,024B", 1024),
+        ("1_024", 1 << 30),
     ],
 )
 def test_sizes(text, size):

@@ -5,11 +5,12 @@ A new option of a machine that the guest can see goes into `MachineOptions`, one
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from lockstep.session.config import DIGEST_EVERY, PARANOID_EVERY
+from lockstep.ui.cli.numbers import count
 
 if TYPE_CHECKING:
     from lockstep.session.config import MachineConfig
@@ -32,6 +33,8 @@ Recording = Annotated[
         help="A recording; without it the one that was made last in this directory.",
     ),
 ]
+INSTANT: Final = "ICOUNT|TIME|%"
+"""How instants of a recording are given: see session/instants."""
 Force = Annotated[
     bool, typer.Option("-f", "--force", help="Replace the recording that is there already.")
 ]
@@ -147,7 +150,10 @@ class RecordingOptions:
     ] = None
     force: Force = False
     digest_every: Annotated[
-        int, typer.Option(metavar="N", help="Instructions between digests of the machine; 0: none.")
+        int,
+        typer.Option(
+            metavar="N", parser=count, help="Instructions between digests of the machine; 0: none."
+        ),
     ] = DIGEST_EVERY
     paranoid: Annotated[
         bool,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lockstep.ui.cli import options as o
+from lockstep.ui.cli.numbers import count
 from lockstep.ui.cli.plain import plain
 
 if TYPE_CHECKING:
@@ -20,14 +21,15 @@ def profile(
         int, typer.Option(metavar="N", min=1, help="Show so many functions; --json has all.")
     ] = 25,
     first: Annotated[
-        int, typer.Option("--from", metavar="ICOUNT", min=0, help="From this instruction on.")
-    ] = 0,
+        str, typer.Option("--from", metavar=o.INSTANT, help="From this instant on.")
+    ] = "0",
     last: Annotated[
-        int | None,
-        typer.Option("--until", "--to", metavar="ICOUNT", min=0, help="Up to this instruction."),
+        str | None,
+        typer.Option("--until", "--to", metavar=o.INSTANT, help="Up to this instant."),
     ] = None,
     every: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Instructions that a sample stands for.")
+        int,
+        typer.Option(metavar="N", parser=count, help="Instructions that a sample stands for."),
     ] = 50_000,
     image: o.Images = None,
     as_json: o.Json = False,
@@ -42,21 +44,26 @@ def profile(
 
     from lockstep.session import archive
     from lockstep.session.imagesearch import parse_given
+    from lockstep.session.instants import parse_instant
     from lockstep.session.profile import profile as made
     from lockstep.session.symbols import read_symbols
     from lockstep.ui.cli.progress import progress
 
     images = parse_given(image or ())
     names = read_symbols(symbols)
+    if every < 1:
+        raise typer.BadParameter("at least 1", param_hint="--every")
     with archive.open_log(Path(recording)) as log:
         end = log.end()
-    total = end if last is None else min(last, end)
+        begin = parse_instant(first, "--from", log)
+        stop = None if last is None else parse_instant(last, "--until", log)
+    total = end if stop is None else min(stop, end)
     with progress("profiling", total, console=False) as tell:
         found = made(
             Path(recording),
             names,
-            first=first,
-            last=last,
+            first=begin,
+            last=stop,
             every=every,
             images=images,
             tell=tell,
