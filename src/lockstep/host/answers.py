@@ -9,7 +9,10 @@ from lockstep.errors import InternalError
 from lockstep.host.clock import wall_ns
 
 SEEDED_EPOCH_NS: Final = 1_704_067_200 * 1_000_000_000
-"""2024-01-01 00:00:00 UTC: when the clock of a seeded machine starts."""
+"""2024-01-01 00:00:00 UTC: the clock of a seeded machine starts here, or within ten years."""
+
+_SPAN_NS: Final = 10 * 365 * 86_400 * 1_000_000_000
+"""Short of 2038, when the clocks of some guests end."""
 
 WALL_CLOCK: Final = "wall-clock"
 ENTROPY: Final = "entropy"
@@ -42,18 +45,22 @@ class SeededAnswers:
 
     def __init__(self, seed: int, virtual_ns: Callable[[], int]) -> None:
         self._seed = seed
+        start = int.from_bytes(self._draw("wall clock", 16), "big")
+        self._start_ns = SEEDED_EPOCH_NS + start % _SPAN_NS
         self._virtual_ns = virtual_ns
         self._drawn = 0
 
     def wall_clock_ns(self) -> int:
-        """A fixed moment plus virtual time."""
-        return SEEDED_EPOCH_NS + self._virtual_ns()
+        """A moment that follows from the seed, plus virtual time."""
+        return self._start_ns + self._virtual_ns()
 
     def entropy(self, size: int) -> bytes:
         """The next bytes of the seed's stream."""
-        key = f"lockstep {self._seed} {self._drawn}".encode()
         self._drawn += 1
-        return hashlib.shake_128(key).digest(size)
+        return self._draw(f"{self._drawn - 1}", size)
+
+    def _draw(self, what: str, size: int) -> bytes:
+        return hashlib.shake_128(f"lockstep {self._seed} {what}".encode()).digest(size)
 
 
 def answer(answers: Answers, question: str, size: int) -> bytes:

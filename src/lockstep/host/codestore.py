@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 
 from lockstep.errors import HostFailure
-from lockstep.host.clock import Clock, wall_ns
+from lockstep.host.clock import Clock, age_ns
 from lockstep.places.seal import seal, secret
 from lockstep.places.trust import Notify, check_file, say_once
 
@@ -89,7 +89,7 @@ class CodeStore:
         path: Path,
         limit: int = LIMIT,
         *,
-        clock: Clock = wall_ns,
+        clock: Clock = age_ns,
         notify: Notify = lambda said: None,
     ) -> None:
         self.path = path

@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from lockstep.threads import start
+
 BACKLOG_LIMIT: Final = 1 << 20
 """How far the machine may run ahead of a slow reader before it should stop and wait."""
 
@@ -43,7 +45,7 @@ class OutputPump:
         self._closing = False
         self._discarding = False
         self._thread = threading.Thread(target=self._pump, name=f"output {name}", daemon=True)
-        self._thread.start()
+        start(self._thread)
 
     def put(self, data: bytes) -> None:
         """Queue output. Never waits."""

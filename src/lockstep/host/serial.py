@@ -6,6 +6,7 @@ names the file descriptors on which input may come, for the main loop to poll.
 
 import contextlib
 import os
+import stat
 import tty
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
@@ -13,6 +14,7 @@ from typing import Final, Protocol
 from lockstep.errors import HostFailure, UsageError
 from lockstep.host.messages import write_console
 from lockstep.host.output import OutputPump, write_all
+from lockstep.host.samefile import NOTHING, Spared, refuse, refuse_streams
 from lockstep.host.sockets import SocketSerial, listen_tcp, listen_unix
 
 KINDS: Final = "stdio, null, pty, file:F, tcp:HOST:PORT, unix:PATH"
@@ -131,11 +133,20 @@ class FdSerial:
 
 
 class FileSerial(FdSerial):
-    """Output into a file; no input."""
+    """Output into a file, in place of what it holds; no input."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, spared: Spared) -> None:
+        option = f"--serial file:{path}"
+        refuse(path, spared, option)
         try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            try:
+                refuse(fd, spared, option)  # the name may stand for another file by now
+                if stat.S_ISREG(os.fstat(fd).st_mode):
+                    os.ftruncate(fd, 0)
+            except BaseException:
+                os.close(fd)
+                raise
         except OSError as error:
             raise UsageError(
                 f"the serial output file {path} cannot be written: {error.strerror}",
@@ -156,21 +167,24 @@ class PtySerial(FdSerial):
         notify(f"the serial port is {os.ttyname(slave)}")
 
 
-def open_serial(spec: str, notify: Notify) -> Serial:
-    """The back end a `--serial` option asks for."""
+def open_serial(spec: str, notify: Notify, spared: Spared = NOTHING) -> Serial:
+    """The back end a `--serial` option asks for. Raises UsageError, also before it would write over
+    a file that is to be spared."""
     kind, _, rest = spec.partition(":")
     match kind, bool(rest):
         case "stdio", False:
+            refuse_streams(spared)
             return FdSerial("stdio", _readable(0), 1, write=write_console)
         case "null", False:
             return NullSerial()
         case "pty", False:
             return PtySerial(notify)
         case "file", True:
-            return FileSerial(rest)
+            return FileSerial(rest, spared)
         case "tcp", True:
             return SocketSerial(listen_tcp(rest), notify)
         case "unix", True:
+            refuse(rest, spared, f"--serial {spec}")
             return SocketSerial(listen_unix(rest), notify)
     raise UsageError(f"--serial {spec} is not understood", remedy=f"one of: {KINDS}")
 

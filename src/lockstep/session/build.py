@@ -51,6 +51,7 @@ from lockstep.session.outcome import SERIAL, TO_THE_END, Until
 from lockstep.session.pace import Pace
 from lockstep.session.probe import Probe
 from lockstep.session.regions import Code, Supply, supply
+from lockstep.session.spared import refuse_recording
 from lockstep.session.symbols import Symbols, places
 from lockstep.session.vcpu import Computer
 from lockstep.session.watchdog import Watchdog
@@ -99,6 +100,8 @@ def live(
     config.check()
     checked(LogConfig, {"digest_every": digest_every, "embed": embed, "max_log": max_log})
     config, images = load_images(config)
+    if recording is not None:
+        refuse_recording(recording, config)
     board = _board(config, images)
     # All that is wrong with the images is said before an old recording is replaced.
     try:

@@ -35,11 +35,16 @@ class ImageFile(msgspec.Struct, frozen=True):
 
 def load_images(config: MachineConfig) -> tuple[MachineConfig, tuple[ImageFile, ...]]:
     """Read every image; the configuration returned names them by absolute path."""
-    paths = {role: getattr(config, role) for role in ROLES}
-    paths["bios"] = _firmware(config.bios)
-    found = {role: str(Path(path).absolute()) for role, path in paths.items() if path is not None}
+    found = image_paths(config)
     images = tuple(_load(role, path) for role, path in found.items())
     return msgspec.structs.replace(config, **{"bios": BIOS_NONE, **found}), images
+
+
+def image_paths(config: MachineConfig) -> dict[str, str]:
+    """Where the images of a new machine are, by what they are for."""
+    paths = {role: getattr(config, role) for role in ROLES}
+    paths["bios"] = _firmware(config.bios)
+    return {role: str(Path(path).absolute()) for role, path in paths.items() if path is not None}
 
 
 def _load(role: str, path: str) -> ImageFile:

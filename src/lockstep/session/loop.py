@@ -22,6 +22,7 @@ from lockstep.session.idle import Idle, Waiting
 from lockstep.session.outcome import ENDINGS, POWER, SERIAL, TO_THE_END, Outcome, Until
 from lockstep.session.pace import Pace
 from lockstep.session.vcpu import Computer, VCpu
+from lockstep.threads import start
 
 _BEAT_NS: Final = 400_000_000
 """How often the main loop has a look even if nothing happens: a recording is committed then.
@@ -104,7 +105,7 @@ class Session:
             stack.enter_context(self._signals)
             stack.enter_context(self._console)
             stack.callback(self._rest)  # before the console waits for a reader of the last output
-            self._vcpu.thread.start()
+            start(self._vcpu.thread)
             timeout: int | None = 0
             while not self._vcpu.over:
                 ready = self._wait(timeout)

@@ -2,12 +2,12 @@
 
 import platform
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from lockstep import __version__
+from lockstep.host.clock import wall_date
 from lockstep.replay.format import REVISION, Image, Manifest
 from lockstep.session.config import MachineConfig
 from lockstep.session.images import ImageFile
@@ -34,5 +34,5 @@ def make_manifest(
         versions={"lockstep": __version__, "python": platform.python_version()},
         host={"system": platform.system(), "machine": platform.machine()},
         revision=REVISION,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=wall_date(),
     )

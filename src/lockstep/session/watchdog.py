@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Final, Self
 
+from lockstep.threads import start
+
 _BEAT_S: Final = 1.0
 _PATIENCE: Final = 120
 """So many beats without any change. Beats, not seconds: a host that slept is no reason to bark."""
@@ -34,7 +36,7 @@ class Watchdog:
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        start(self._thread)
         return self
 
     def __exit__(self, *_: object) -> None:

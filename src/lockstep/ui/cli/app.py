@@ -1,13 +1,17 @@
 """The command itself: its verbs, and what every one of them does with an error."""
 
+import signal
 import sys
+import threading
 import traceback
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Final
 
 import typer
 
-from lockstep import __version__
-from lockstep.errors import InternalError, LockstepError
+from lockstep import __version__, stops
+from lockstep.errors import HostFailure, InternalError, LockstepError
 from lockstep.ui.cli import (
     cache,
     demo,
@@ -25,6 +29,8 @@ from lockstep.ui.cli import (
 )
 from lockstep.ui.cli.plain import plain
 from lockstep.ui.cli.streams import output_written, standard_streams
+
+_SOON_S: Final = 0.01
 
 app = typer.Typer(
     name="lockstep",
@@ -68,9 +74,44 @@ app.add_typer(cache.app, name="cache")
 
 
 def main() -> None:
-    """Run the command line and exit."""
-    with standard_streams():
-        _run()
+    """Run the command line and exit, always by SystemExit; if a signal came, with its status."""
+    try:
+        with stops.unwinding(), _nothing_lost():
+            _run_with_streams()
+    except KeyboardInterrupt:
+        pass
+    except SystemExit:
+        if stops.status() is None:
+            raise
+    sys.exit(stops.status() or 128 + signal.SIGINT)
+
+
+@contextmanager
+def _nothing_lost() -> Iterator[None]:
+    """A signal that comes in the middle of what cannot raise, as `__del__`, comes again."""
+    before = sys.unraisablehook
+
+    def hook(unraisable: "sys.UnraisableHookArgs") -> None:
+        if isinstance(unraisable.exc_value, stops.Stopped):
+            number = unraisable.exc_value.number
+            threading.Timer(_SOON_S, stops.again, (number,)).start()
+        else:
+            before(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+def _run_with_streams() -> None:
+    try:
+        with standard_streams():
+            _run()
+    except HostFailure as error:  # no thread for the messages, which is to be said all the same
+        _report(error.message, error.remedy)
+        sys.exit(error.exit_status)
 
 
 def _run() -> None:

@@ -15,6 +15,7 @@ from lockstep.session.console import Console, say
 from lockstep.session.instants import parse_timeout, parse_until
 from lockstep.session.loop import Session
 from lockstep.session.naming import LATEST, link_latest, numbered
+from lockstep.session.spared import files_to_spare
 from lockstep.ui.cli.options import RecordingOptions, SessionOptions
 from lockstep.ui.cli.plain import plain
 from lockstep.ui.cli.stats import table
@@ -36,7 +37,9 @@ def start(
     until = parse_until(options.until, "--until")
     timeout_ns = parse_timeout(options.timeout, "--timeout")
     log_options = None if recording is None else _log_options(recording)
-    far_end = open_serial(options.serial, lambda text: say(f"lockstep: {text}\n"))
+    named = None if recording is None or recording.output is None else Path(recording.output)
+    spared = files_to_spare(config, named, options.serial)
+    far_end = open_serial(options.serial, lambda text: say(f"lockstep: {text}\n"), spared)
     interactive = options.serial == "stdio" and is_terminal(0)
     console = Console(far_end, interactive=interactive)
     try:

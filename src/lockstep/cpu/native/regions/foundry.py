@@ -19,6 +19,7 @@ from lockstep.cpu.layout import HEAT_LINE, PAGE
 from lockstep.cpu.native.messages import Order, Product, Side, decode_product
 from lockstep.cpu.native.objects import Aide, Interpreter, request, version_key
 from lockstep.cpu.native.regions.service import Hot, Part
+from lockstep.threads import start
 
 LEAST: Final = 8
 """Samples of a page before anything is compiled for it; for fewer it is looked up only."""
@@ -134,7 +135,7 @@ class Workshop:
             for name, work in (("librarian", self._look_up_all), ("smith", self._compile_all))
         ]
         for thread in self._threads:
-            thread.start()
+            start(thread)
 
     # The vCPU thread's side.
     def order(self, hot: Hot) -> None:
