@@ -29,7 +29,7 @@ def ending(cli, tmp_path):
 
     def record(*arguments):
         path = tmp_path / "r"
-        made = cli("record", "-o", path, *arguments)
+        made = cli("record", "--force", "-o", path, *arguments)
         facts = json.loads(cli("info", path, "--json").out)
         assert facts["complete"]
         again = cli("replay", path)
