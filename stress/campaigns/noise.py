@@ -94,7 +94,14 @@ def _record(recording: Path) -> None:
     config = MachineConfig(kernel=str(kernel), bios="none", memory=16 << 20, smp=2, shift=7)
     console = Console(NullSerial())
     with (
-        live(config, console, recording=recording, digest_every=_DIGEST_EVERY, embed=True) as made,
+        live(
+            config,
+            console,
+            recording=recording,
+            digest_every=_DIGEST_EVERY,
+            embed=True,
+            pace="none",
+        ) as made,
         _Stopper(made, random.Random(1)),
     ):
         made.run()

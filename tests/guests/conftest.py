@@ -21,7 +21,7 @@ def boot(debian: GuestSet) -> list[str]:
     """The options that boot it to its script."""
     return [
         "--kernel", str(debian.kernel), "--initrd", str(debian.initrd),
-        "--bios", str(debian.bios), "--append", "console=ttyS0",
+        "--bios", str(debian.bios), "--append", "console=ttyS0", "--pace", "none",
     ]  # fmt: skip
 
 

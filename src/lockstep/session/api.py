@@ -37,6 +37,7 @@ from lockstep.session.images import ROLES
 from lockstep.session.imagesearch import Given, parse_given
 from lockstep.session.instants import parse_timeout, parse_until, parse_until_in
 from lockstep.session.outcome import SERIAL, Outcome
+from lockstep.session.pace import Choice
 
 AnyPath = str | PathLike[str]
 
@@ -54,6 +55,7 @@ class _Input(msgspec.Struct, frozen=True):
     typed: bytes = b""
     until: Natural | str | None = None
     timeout: float | None = None
+    pace: Choice | None = None
 
 
 _UNRECORDED: Final = LogConfig()
@@ -70,14 +72,16 @@ def run(
     typed: bytes = b"",
     until: int | str | None = None,
     timeout: float | None = None,
+    pace: str | None = None,
     **machine: Any,
 ) -> Run:
     """Run a machine, given as the fields of `MachineConfig`; `typed` is its console input.
 
     It ends at the latest at `until`, instructions or a text such as "1.7G" or "12.5s" (of virtual
-    time), and after `timeout` seconds of the host's time.
+    time), and after `timeout` seconds of the host's time. `pace`: "real" keeps the guest's clock
+    from running ahead of the host's, "none" does not; the default is "none" with idle="skip".
     """
-    given = {"typed": typed, "until": until, "timeout": timeout}
+    given = {"typed": typed, "until": until, "timeout": timeout, "pace": pace}
     return _live(machine, checked(_Input, given))
 
 
@@ -91,11 +95,12 @@ def record(
     force: bool = False,
     until: int | str | None = None,
     timeout: float | None = None,
+    pace: str | None = None,
     **machine: Any,
 ) -> Run:
     """As `run`, and record it. `embed` puts the images into the recording; `max_log` bounds it.
     `force`: a recording that is there already is replaced, which else is a RecordingExists."""
-    given = {"typed": typed, "until": until, "timeout": timeout}
+    given = {"typed": typed, "until": until, "timeout": timeout, "pace": pace}
     log = {"digest_every": digest_every, "embed": embed, "max_log": max_log, "force": force}
     path = Path(_path("the recording", recording))
     return _live(machine, checked(_Input, given), path, checked(LogConfig, log))
@@ -165,6 +170,7 @@ def _live(
         max_log=log.max_log,
         until=parse_until(_text(given.until), "until"),
         timeout_ns=parse_timeout(given.timeout, "timeout"),
+        pace=given.pace,
     ) as session:
         if given.typed:
             session.post(Arrival(SERIAL, given.typed))

@@ -48,7 +48,7 @@ from lockstep.session.imagesearch import Given, find_images
 from lockstep.session.loop import Session
 from lockstep.session.manifest import make_manifest
 from lockstep.session.outcome import SERIAL, TO_THE_END, Until
-from lockstep.session.pace import Pace
+from lockstep.session.pace import Pace, live_pace
 from lockstep.session.probe import Probe
 from lockstep.session.regions import Code, Supply, supply
 from lockstep.session.spared import refuse_recording
@@ -87,18 +87,22 @@ def live(
     max_log: int | None = None,
     until: Until = TO_THE_END,
     timeout_ns: int | None = None,
+    pace: str | None = None,
 ) -> Iterator[Session]:
     """A machine in the live world; everything that comes in is written to `recording`, if given.
 
     `force`: a recording that is there already is replaced, which else is a RecordingExists.
     `max_log` bounds the file, in bytes: when it is reached the session ends. `until` and
-    `timeout_ns` (by the host's clock) end it, too; all that is recorded.
+    `timeout_ns` (by the host's clock) end it, too; all that is recorded. `pace`: "real" keeps the
+    guest's clock from running ahead of the host's, "none" does not; by default "real" where the
+    machine idles as long as a real one would.
 
     Leaving the context completes the recording; leaving it by an exception leaves it incomplete,
     and good up to there.
     """
     config.check()
     checked(LogConfig, {"digest_every": digest_every, "embed": embed, "max_log": max_log})
+    throttle = live_pace(pace, idle=config.idle, shift=config.shift)
     config, images = load_images(config)
     if recording is not None:
         refuse_recording(recording, config)
@@ -125,6 +129,7 @@ def live(
                 outside.post,
                 until=until,
                 timeout_ns=timeout_ns,
+                pace=throttle,
                 counted=_counts(computer, regions),
             )
             return
@@ -149,6 +154,7 @@ def live(
                 outside.post,
                 until=until,
                 timeout_ns=timeout_ns,
+                pace=throttle,
                 tick=tick,
                 counted=_counts(computer, regions),
             )

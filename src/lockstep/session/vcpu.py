@@ -29,6 +29,9 @@ _CHANGELESS_ROUNDS: Final = 1000
 _LEAST_STEP: Final = 1000
 """No turn ends without so many instructions: a main loop that never rests cannot stop the guest."""
 
+_SHORT_HOLD_S: Final = 0.01
+"""What arrives can wait for so long; else the clock has jumped ahead of real time."""
+
 _CONGESTED_S: Final = 0.01
 """How often to look whether the guest's output is being read again."""
 
@@ -78,6 +81,7 @@ class VCpu:
         self._turn = threading.Condition()
         self._idle = False
         self._wanted = False
+        self._kicked = False  # something arrived, which is not to wait for real time to catch up
         self._owed = False  # the main loop had its turn, and this thread not yet
         self._pausing = False
         self._quitting = False
@@ -145,6 +149,9 @@ class VCpu:
 
     def nudge(self) -> None:
         """End the period so that the next one takes what has arrived."""
+        with self._turn:
+            self._kicked = True
+            self._turn.notify_all()
         self._cpu.request_stop()
 
     def pause(self) -> None:
@@ -219,7 +226,7 @@ class VCpu:
                 elif not (self._idle or self._wanted):
                     hold_s = self._hold_s()
                     if hold_s <= 0:
-                        self._holding = False
+                        self._holding = self._kicked = False
                         return True
                 self._settle()
                 self._holding = hold_s is not None
@@ -246,7 +253,8 @@ class VCpu:
             return _CONGESTED_S
         if self._pace is None:
             return 0
-        return self._pace.hold_s(self._cpu.virtual_ns)
+        hold_s = self._pace.hold_s(self._cpu.virtual_ns)
+        return 0 if self._kicked and hold_s > _SHORT_HOLD_S else hold_s
 
     def _period(self) -> None:
         with self._locks.replay:

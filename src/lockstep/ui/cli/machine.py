@@ -16,7 +16,7 @@ from lockstep.session.instants import parse_timeout, parse_until
 from lockstep.session.loop import Session
 from lockstep.session.naming import LATEST, link_latest, numbered
 from lockstep.session.spared import files_to_spare
-from lockstep.ui.cli.options import RecordingOptions, SessionOptions
+from lockstep.ui.cli.options import RecordingOptions, SessionOptions, choose
 from lockstep.ui.cli.plain import plain
 from lockstep.ui.cli.stats import table
 
@@ -36,6 +36,8 @@ def start(
     """Run it to its end, recorded or not; the exit status."""
     until = parse_until(options.until, "--until")
     timeout_ns = parse_timeout(options.timeout, "--timeout")
+    if options.pace is not None:
+        choose("--pace", options.pace, "real", "none")
     log_options = None if recording is None else _log_options(recording)
     named = None if recording is None or recording.output is None else Path(recording.output)
     spared = files_to_spare(config, named, options.serial)
@@ -44,7 +46,9 @@ def start(
     console = Console(far_end, interactive=interactive)
     try:
         with ExitStack() as stack:
-            begin = partial(live, config, console, until=until, timeout_ns=timeout_ns)
+            begin = partial(
+                live, config, console, until=until, timeout_ns=timeout_ns, pace=options.pace
+            )
             if recording is None or log_options is None:
                 session, output = stack.enter_context(begin()), None
             else:

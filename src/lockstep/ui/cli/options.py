@@ -127,6 +127,15 @@ class SessionOptions:
         float | None,
         typer.Option(metavar="SECONDS", help="End with status 124 after so long on this host."),
     ] = None
+    pace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="real|none",
+            show_default=False,
+            help="Keep the guest's clock from running ahead of the host's, or let it. "
+            "Default: real, with --idle skip none.",
+        ),
+    ] = None
     halt_ok: Annotated[
         bool,
         typer.Option("--halt-ok", help="A guest that can never wake again ends with 0, not 7."),
