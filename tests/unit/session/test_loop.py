@@ -382,16 +382,23 @@ def test_a_reader_who_stops_reading_holds_the_guest_and_not_the_session(tmp_path
     """The guest waits between two periods, holding nothing: requests and Ctrl-C get through."""
     guest = {n: lambda m: m.say(b"x") for n in range(100, 90_000, 7)}
     rig = live_rig(guest, tmp_path / "r")
-    abandoned, answered = threading.Event(), []
-    rig.serial.congested = lambda: len(rig.serial.data) > 50 and not abandoned.is_set()
+    full, abandoned, answered = threading.Event(), threading.Event(), []
+
+    def congested():
+        if len(rig.serial.data) > 50:
+            full.set()
+        return full.is_set() and not abandoned.is_set()
+
+    rig.serial.congested = congested
     rig.serial.abandon = abandoned.set
 
     def user():
+        full.wait(60)
         for _ in range(3):
             answered.append(rig.session.mailbox.ask(rig.session.status))
         os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Timer(0.1, user).start()
+    threading.Thread(target=user).start()
     assert rig.run().reason == "interrupt"
     assert len(answered) == 3
     assert len(rig.serial.data) == 51
