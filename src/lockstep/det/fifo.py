@@ -14,11 +14,14 @@ from collections import deque
 from collections.abc import Callable
 from threading import get_ident
 from types import CodeType, FrameType
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
 import msgspec
 
 from lockstep.errors import InternalError
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+"""One that a file may say, too."""
 
 _NOBODY: Final = 0
 _RESERVED: Final = -1  # handed over to a thread that has not adopted it yet
@@ -32,11 +35,11 @@ class ThreadCounts(msgspec.Struct, frozen=True):
     """What one thread did with one lock. Times are 0 where no clock was given."""
 
     thread: str
-    holds: int
-    waits: int
-    hand_overs: int
-    waited_ns: int
-    longest_wait_ns: int
+    holds: Count
+    waits: Count
+    hand_overs: Count
+    waited_ns: Count
+    longest_wait_ns: Count
 
     def __str__(self) -> str:
         return (

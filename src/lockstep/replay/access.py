@@ -17,6 +17,7 @@ from typing import Final
 
 from lockstep.errors import HostFailure
 from lockstep.replay.copying import Changed, copy_database
+from lockstep.replay.hardening import harden
 from lockstep.replay.regular import NotRegular, beside, check_side_files, read_header
 
 _PLAIN: Final = bytes((1, 1))  # of a header, its bytes 18 and 19
@@ -39,9 +40,10 @@ def connect_to_read(path: Path) -> Opened:
         check_side_files(path)
         if not _needs_its_log(path, header):
             _check_size(path)
-            return _connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True), _nothing
+            database = _connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+            return _hardened(database, _nothing)
         try:
-            return _connect_to_copy(path)
+            return _hardened(*_connect_to_copy(path))
         except Changed:  # it was finished, or its log begun anew: all is different now
             continue
     raise _too_quick(path)
@@ -59,7 +61,7 @@ def connect_to_rescue(path: Path) -> Opened:
             continue
         # Else SQLite would refuse a file that is shorter than it says it is.
         connection.execute("PRAGMA writable_schema=ON")
-        return connection, clean_up
+        return _hardened(connection, clean_up)
     raise _too_quick(path)
 
 
@@ -126,6 +128,16 @@ def _connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
     # Damaged text is text with a wrong checksum, and not an error that quotes all of it.
     connection.text_factory = lambda text: text.decode(errors="backslashreplace")
     return connection
+
+
+def _hardened(connection: sqlite3.Connection, clean_up: Callable[[], None]) -> Opened:
+    try:
+        harden(connection)
+    except BaseException:
+        connection.close()
+        clean_up()
+        raise
+    return connection, clean_up
 
 
 def _nothing() -> None:

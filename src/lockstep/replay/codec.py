@@ -15,31 +15,47 @@ import zstandard
 
 from lockstep.det.instant import Icount
 from lockstep.errors import BadRecording
-from lockstep.replay.format import FIRST_SKIPPABLE, KINDS, AnyEvent, Event, Logged
-
-MAX_DECODED: Final = 64 << 20
-"""No honest chunk unpacks to more: the writer closes a chunk long before."""
-
-MAX_EVENTS: Final = 1 << 18
-"""No chunk holds more: small events unpack to much more than they take in the file."""
+from lockstep.replay.bounds import (
+    BIG_CHUNK,
+    MAX_DECODED,
+    MAX_EVENTS,
+    MAX_NAMES,
+    MAX_NAMES_IN_CHUNK,
+)
+from lockstep.replay.format import (
+    FIRST_SKIPPABLE,
+    KINDS,
+    AnyEvent,
+    Checkpoint,
+    Event,
+    Logged,
+    Uint64,
+)
 
 _LEVEL: Final = 6
 _DAMAGED: Final = "Copy the file again from where it was recorded: damage cannot be replayed."
 
 
 _Few = msgspec.Meta(max_length=MAX_EVENTS)
+_Outputs = Annotated[dict[str, Uint64], msgspec.Meta(max_length=MAX_NAMES)]
 
 
 class _Columns(msgspec.Struct, array_like=True):
     steps: Annotated[list[int], _Few]
     events: Annotated[list[AnyEvent], _Few]
-    outputs: dict[str, int] | None = None
+    outputs: _Outputs | None = None
 
 
 class _RawColumns(msgspec.Struct, array_like=True):
     steps: Annotated[list[int], _Few]
     events: Annotated[list[msgspec.Raw], _Few]
-    outputs: dict[str, int] | None = None
+    outputs: _Outputs | None = None
+
+
+class _Kind(msgspec.Struct, array_like=True):
+    """What every event begins with, whatever follows."""
+
+    number: int
 
 
 class Chunk(NamedTuple):
@@ -56,7 +72,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Columns).decode
 _decode_raw = msgspec.msgpack.Decoder(_RawColumns).decode
 _decode_event: Callable[[msgspec.Raw], Event] = msgspec.msgpack.Decoder(AnyEvent).decode
-_decode_array = msgspec.msgpack.Decoder(list[Any]).decode
+_decode_kind = msgspec.msgpack.Decoder(_Kind).decode
 
 
 def encode_chunk(
@@ -74,8 +90,8 @@ def decode_chunk(first: Icount, data: bytes) -> Chunk:
     """What `encode_chunk` was given. BadRecording, whatever the bytes are."""
     raw = decompress(data)
     try:
-        columns: Any = _decode(raw)
-    except msgspec.DecodeError:
+        columns: Any = _decode_big(raw) if len(raw) > BIG_CHUNK else _decode(raw)
+    except (msgspec.DecodeError, RecursionError):
         columns = _decode_lenient(raw)
     if len(columns.steps) != len(columns.events) or min(columns.steps, default=0) < 0:
         raise BadRecording("the event log is inconsistent", remedy=_DAMAGED)
@@ -87,6 +103,20 @@ def decode_chunk(first: Icount, data: bytes) -> Chunk:
         if event is not None
     ]
     return Chunk(logged, columns.outputs)
+
+
+def _decode_big(raw: bytes) -> Any:
+    """Event by event: of small names there is room for so many that they would fill the memory."""
+    columns, names = _decode_raw(raw), 0
+    events: list[Event | None] = []
+    for each in columns.events:
+        event = _decode_event(each)
+        if isinstance(event, Checkpoint):
+            names += len(event.parts) + len(event.outputs) + len(event.syndromes)
+            if names > MAX_NAMES_IN_CHUNK:
+                raise BadRecording("the event log is damaged: too many names", remedy=_DAMAGED)
+        events.append(event)
+    return _LenientColumns(columns.steps, events, columns.outputs)
 
 
 def _decode_lenient(raw: bytes) -> Any:
@@ -106,8 +136,8 @@ class _LenientColumns(msgspec.Struct):
 
 
 def _decode_known(raw: msgspec.Raw) -> Event | None:
-    number = next(iter(_decode_array(raw)), None)
-    if not isinstance(number, int) or number in KINDS:
+    number = _decode_kind(raw).number
+    if number in KINDS:
         return _decode_event(raw)  # which says what is wrong with it
     if number >= FIRST_SKIPPABLE:
         return None

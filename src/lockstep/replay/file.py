@@ -9,6 +9,7 @@ The page size is small because logs are: each table wastes half a page.
 
 import errno
 import os
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -25,15 +26,17 @@ from lockstep.errors import (
     UsageError,
 )
 from lockstep.replay.access import Opened, connect_to_read, connect_to_rescue
+from lockstep.replay.bounds import MAX_IMAGE, MAX_IMAGES, MAX_JSON, MAX_TABLES
 from lockstep.replay.codec import checksum, compress, decompress, verify_checksum
 from lockstep.replay.format import VERSION
+from lockstep.replay.hardening import long_rows, read_schema, was_interrupted
+from lockstep.replay.json import decode_json
 from lockstep.replay.place import Place
 from lockstep.replay.regular import APPLICATION_ID, NOT_ONE, beside, left_behind, not_begun
 from lockstep.replay.syncer import Syncer
 
 _PAGE_SIZE: Final = 1024
 _DISK_ERRORS: Final = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_MAX_IMAGE: Final = 1 << 30
 _MOST_TIDIED: Final = 1 << 28
 
 # In the order in which a finished file holds them: of one that is cut short, the most can be saved.
@@ -46,7 +49,8 @@ _SCHEMA: Final = {
     "ending": "CREATE TABLE ending (crc INTEGER, json TEXT)",
     "images": "CREATE TABLE images (sha256 TEXT, size INTEGER, data BLOB)",
 }
-
+_PLAIN_TABLE: Final = re.compile(r"CREATE TABLE \w+ \([\w ,]*\)")
+"""No virtual one, and nothing that would be computed while it is read, or checked."""
 
 Range = tuple[int, int, bytes]
 """Events to be stored: the instants it goes from and to, and their encoding."""
@@ -122,19 +126,15 @@ class RecordingFile:
     @classmethod
     def open(cls, path: Path) -> "RecordingFile":
         """An existing recording, to read as it is now. It may be incomplete, or still growing."""
-        try:
+        with _reading(path):
             file = cls(path, connect_to_read(path))
-        except sqlite3.Error as error:
-            raise damaged(path, error) from error
         return file._checked()
 
     @classmethod
     def rescue(cls, path: Path) -> "RecordingFile":
         """A recording that may be damaged, to read whatever can be read."""
-        try:
+        with _reading(path):
             file = cls(path, connect_to_rescue(path))
-        except sqlite3.Error as error:
-            raise damaged(path, error) from error
         return file._checked()
 
     def close(self) -> None:
@@ -152,7 +152,7 @@ class RecordingFile:
 
     def put_image(self, sha256: str, data: bytes) -> None:
         """Embed the contents of an image."""
-        if len(data) > _MAX_IMAGE:
+        if len(data) > MAX_IMAGE:
             raise UsageError(
                 f"an image of {len(data)} bytes is too big to be packed into a recording",
                 remedy="Leave it outside: the recording then names it by its hash.",
@@ -247,29 +247,34 @@ class RecordingFile:
 
     def about(self, name: str, kind: type[Any]) -> Any:
         """The struct in the table called so, or None."""
-        with self._reading():
+        with _reading(self.path):
             row = self._db.execute(f"SELECT crc, json FROM {name}").fetchone()
             if row is None:
                 return None
             crc, json = msgspec.convert(row, tuple[int, str])
-            verify_checksum(crc, json.encode())
-            return msgspec.json.decode(json, type=kind)
+            data = json.encode()
+            if len(data) > MAX_JSON:
+                raise damaged(self.path, f"its {name} is {len(data):,} bytes long")
+            verify_checksum(crc, data)
+            return decode_json(data, kind)
 
-    def image(self, sha256: str) -> bytes | None:
-        """The contents of an embedded image."""
-        with self._reading():
+    def image(self, sha256: str, limit: int = MAX_IMAGE) -> bytes | None:
+        """The contents of an embedded image, which is not longer than `limit`."""
+        with _reading(self.path), long_rows(self._db):
             row = self._db.execute(
                 "SELECT size, data FROM images WHERE sha256 = ?", (sha256,)
             ).fetchone()
             if row is None:
                 return None
             size, data = msgspec.convert(row, tuple[int, bytes])
-            return decompress(data, min(size, _MAX_IMAGE))
+            return decompress(data, min(size, limit))
 
     def embedded(self) -> set[str]:
         """The hashes of the embedded images."""
-        with self._reading():
-            rows = self._db.execute("SELECT sha256 FROM images").fetchall()
+        with _reading(self.path):
+            rows = self._db.execute("SELECT sha256 FROM images").fetchmany(MAX_IMAGES + 1)
+            if len(rows) > MAX_IMAGES:
+                raise damaged(self.path, f"it holds more than {MAX_IMAGES} images")
             return {each for (each,) in msgspec.convert(rows, list[tuple[str]])}
 
     def chunks(self) -> Iterator[ChunkRow]:
@@ -292,7 +297,7 @@ class RecordingFile:
 
     def check_structure(self) -> None:
         """Have SQLite look at every page."""
-        with self._reading():
+        with _reading(self.path):
             found = str(self._db.execute("PRAGMA integrity_check(1)").fetchone()[0])
         if found != "ok":
             raise damaged(self.path, found.splitlines()[-1])
@@ -321,7 +326,7 @@ class RecordingFile:
         after = -1
         clause = "AND" if "WHERE" in query else "WHERE"
         while True:
-            with self._reading():
+            with _reading(self.path):
                 row = self._db.execute(
                     f"{query} {clause} id > ? ORDER BY id LIMIT 1", (*parameters, after)
                 ).fetchone()
@@ -340,32 +345,22 @@ class RecordingFile:
         return self
 
     def _check_header(self) -> None:
-        with self._reading():
-            # SQLite's own advice for files from strangers: https://sqlite.org/security.html
-            self._db.execute("PRAGMA trusted_schema=OFF")
-            self._db.execute("PRAGMA cell_size_check=ON")
+        with _reading(self.path):
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version > VERSION:
                 raise BadRecording(
                     f"{self.path} has format {version}; this lockstep reads format {VERSION}",
                     remedy="Use the version of lockstep that recorded it, or a newer one.",
                 )
-            schema = self._db.execute("SELECT type, name, sql FROM sqlite_schema").fetchall()
+            schema = read_schema(self._db, MAX_TABLES)
             if not schema or version < 1:
                 raise not_begun(self.path)
             # A table that is not known is one that may be skipped; nothing else is let in.
             tables = {name: sql for type, name, sql in schema if type == "table"}
-            if len(tables) != len(schema) or _SCHEMA.items() - tables.items():
+            plain = all(_PLAIN_TABLE.fullmatch(str(sql)) for sql in tables.values())
+            few = len(tables) == len(schema) <= MAX_TABLES
+            if not (plain and few) or _SCHEMA.items() - tables.items():
                 raise BadRecording(f"{self.path} is not a lockstep recording", remedy=NOT_ONE)
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, msgspec.MsgspecError, UnicodeError, OverflowError) as error:
-            raise damaged(self.path, error) from error
-        except MemoryError as error:  # SQLite's: a length in the file is not one
-            raise damaged(self.path, "a part of it would take all memory") from error
 
     @contextmanager
     def _committing(self) -> Iterator[None]:
@@ -385,6 +380,18 @@ class RecordingFile:
             if self._place is not None and not self._place.kept:
                 raise _cannot_begin(self.path, error) from error
             raise _cannot_go_on(self.path, error) from error
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, msgspec.MsgspecError, UnicodeError, OverflowError) as error:
+        if was_interrupted(error):
+            raise KeyboardInterrupt from error
+        raise damaged(path, error) from error
+    except MemoryError as error:  # SQLite's: a length in the file is not one
+        raise damaged(path, "a part of it would take all memory") from error
 
 
 def damaged(path: Path, error: object) -> BadRecording:

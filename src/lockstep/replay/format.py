@@ -15,6 +15,7 @@ import msgspec
 from lockstep.det.fifo import LockCounts
 from lockstep.det.instant import Icount
 from lockstep.det.world import BREAK_PORT, Arrival, line_break
+from lockstep.replay.bounds import MAX_IMAGES, MAX_NAMES
 
 VERSION: Final = 1
 REVISION: Final = 4
@@ -24,6 +25,11 @@ LOCATOR_BYTES: Final = 4
 """How much of a part's digest a checkpoint keeps: enough to name the part; `total` is the proof."""
 
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+"""What an Icount can be, and whatever else is counted."""
+Name = Annotated[str, msgspec.Meta(max_length=256)]
+Counts = Annotated[dict[str, Count], msgspec.Meta(max_length=MAX_NAMES)]
+Locators = Annotated[dict[str, bytes], msgspec.Meta(max_length=MAX_NAMES)]
 Uint64 = Annotated[int, msgspec.Meta(ge=0)]  # MessagePack itself ends at 2**64 - 1
 Number = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | float
 """Of JSON, which has no end to its integers; but to divide one by another has."""
@@ -194,9 +200,9 @@ class Checkpoint(Event, frozen=True, tag=32):
     kind = "checkpoint"
     reason: str
     total: bytes
-    parts: dict[str, bytes]
-    outputs: dict[str, int]
-    syndromes: dict[str, bytes] = {}
+    parts: Locators
+    outputs: Annotated[dict[str, Uint64], msgspec.Meta(max_length=MAX_NAMES)]
+    syndromes: Locators = {}
     chain: int | None = None
 
     def describe(self) -> str:
@@ -258,23 +264,23 @@ class Image(msgspec.Struct, frozen=True):
     directory on ("~/"), or an absolute path; nothing depends on it.
     """
 
-    name: str
-    sha256: str
-    size: int
-    hint: str = ""
+    name: Name
+    sha256: Name
+    size: Count
+    hint: Annotated[str, msgspec.Meta(max_length=4096)] = ""
 
 
 class Manifest(msgspec.Struct, frozen=True):
     """What was recorded, where, and how to build the same machine again. Stored as JSON."""
 
     machine: dict[str, Any]
-    digest_every: int
-    images: tuple[Image, ...] = ()
+    digest_every: Count
+    images: Annotated[tuple[Image, ...], msgspec.Meta(max_length=MAX_IMAGES)] = ()
     versions: dict[str, str] = {}
     host: dict[str, str] = {}
     created: str = ""
-    format: int = VERSION
-    revision: int = 1
+    format: Count = VERSION
+    revision: Count = 1
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -284,13 +290,13 @@ class Ending(msgspec.Struct, frozen=True):
     `cut`: the machine did not end there, but no more of what it did is known.
     """
 
-    instructions: int
-    duration_s: float | None
+    instructions: Count
+    duration_s: Annotated[float, msgspec.Meta(ge=0)] | None
     reason: str
-    chunks: int
-    outputs: dict[str, int]
+    chunks: Count
+    outputs: Counts
     cut: bool = False
-    chain: int | None = None
+    chain: Count | None = None
     locks: tuple[LockCounts, ...] = ()
     """How the two threads waited for each other."""
     stats: dict[str, Number] = {}

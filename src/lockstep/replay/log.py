@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from lockstep.det.fifo import LockCounts
 from lockstep.det.instant import FOREVER, START, Icount
 from lockstep.errors import BadRecording, HostFailure, UsageError
+from lockstep.replay.bounds import MAX_EVENTS, MAX_IMAGE, MAX_IMAGE_BYTES
 from lockstep.replay.chain import Chain
 from lockstep.replay.codec import (
-    MAX_EVENTS,
     Chunk,
     checksum,
     compress,
@@ -20,6 +20,7 @@ from lockstep.replay.codec import (
     decompress,
     encode_chunk,
 )
+from lockstep.replay.crowd import Crowd
 from lockstep.replay.file import ChunkRow, Range, RecordingFile, Text, TextRow, damaged
 from lockstep.replay.format import REVISION, AnyEvent, Checkpoint, Ending, Logged, Manifest
 from lockstep.replay.merge import MERGED_BYTES, merge_chunks, merge_texts
@@ -375,7 +376,8 @@ class LogReader:
 
     def image(self, sha256: str) -> bytes | None:
         """The contents of an image, if it is embedded."""
-        return self._file.image(sha256)
+        sizes = {each.sha256: each.size for each in self.manifest.images}
+        return self._file.image(sha256, min(sizes.get(sha256, MAX_IMAGE), MAX_IMAGE))
 
     def check_structure(self) -> None:
         """Have every page of the file looked at."""
@@ -389,6 +391,8 @@ class LogReader:
         manifest: Manifest | None = self._file.about("manifest", Manifest)
         if manifest is None:
             raise not_begun(self.path)
+        if sum(each.size for each in manifest.images) > MAX_IMAGE_BYTES:
+            raise damaged(self.path, "its images are too big for any machine")
         return manifest
 
     def _read_ending(self, *, rescue: bool) -> Ending | None:
@@ -404,8 +408,11 @@ class LogReader:
 
 def read_chunks(file: RecordingFile) -> Iterator[tuple[ChunkRow, Chunk]]:
     """The chunks of a file, decoded, with their rows."""
+    crowd = Crowd()
     for row in file.chunks():
         chunk = decode_chunk(Icount(row.first), row.data)
         if chunk.logged and chunk.logged[-1].at > row.upto:
             raise damaged(file.path, "an event is outside of its chunk")
+        for each in chunk.logged:
+            crowd.add(each)
         yield row, chunk

@@ -17,12 +17,14 @@ def merge_chunks(chunks: Iterable[tuple[ChunkRow, Chunk]]) -> Iterator[Range]:
     first = upto = START
     logged: list[Logged] = []
     outputs: dict[str, int] | None = None
+    held = 0
     for row, chunk in chunks:
         logged += chunk.logged
+        held += sum(len(getattr(each.event, "data", b"")) for each in chunk.logged)
         upto, outputs = Icount(row.upto), chunk.outputs
-        if len(logged) >= MERGED_EVENTS:
+        if len(logged) >= MERGED_EVENTS or held >= MERGED_BYTES:
             yield first, upto, encode_chunk(first, logged, outputs)
-            first, logged = upto, []
+            first, logged, held = upto, [], 0
     if logged or upto > first:
         yield first, upto, encode_chunk(first, logged, outputs)
 

@@ -14,13 +14,14 @@ import os
 from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from lockstep.det.world import Arrival
 from lockstep.errors import UsageError
 from lockstep.host.serial import NullSerial
+from lockstep.replay.bounds import MAX_BYTES_AT_INSTANT
 from lockstep.replay.log import LogReader
 from lockstep.session import archive
 from lockstep.session.build import live, replayed
@@ -52,7 +53,7 @@ class Run(msgspec.Struct, frozen=True):
 class _Input(msgspec.Struct, frozen=True):
     """What comes from outside, and until when."""
 
-    typed: bytes = b""
+    typed: Annotated[bytes, msgspec.Meta(max_length=MAX_BYTES_AT_INSTANT // 4)] = b""
     until: Natural | str | None = None
     timeout: float | None = None
     pace: Choice | None = None

@@ -12,10 +12,11 @@ from contextlib import ExitStack
 from typing import Final
 
 from lockstep.det.instant import LATEST_NS, Icount
-from lockstep.det.world import Arrival
+from lockstep.det.world import Arrival, line_break
 from lockstep.host.clock import Clock, monotonic_ns
 from lockstep.host.poller import Poller
 from lockstep.host.signals import StopSignals
+from lockstep.replay.bounds import MAX_AT_INSTANT
 from lockstep.session.console import Console
 from lockstep.session.control import Mailbox, Status
 from lockstep.session.idle import Idle, Waiting
@@ -40,6 +41,10 @@ _STOPS: Final = {
     signal.SIGHUP: b"hangup",
 }
 """What is requested when one of these signals came."""
+
+_MOST_BUTTONS: Final = 100
+_MOST_ARRIVALS: Final = MAX_AT_INSTANT // 4
+"""At one instant; each may bring a warp and a checkpoint with it."""
 
 Stats = Mapping[str, int | float]
 """What was counted, by name; a time is in nanoseconds and its name ends with _ns."""
@@ -85,6 +90,8 @@ class Session:
         console.hold_with(computer.cpu.request_stop)
         console.stamp_with(lambda: computer.cpu.virtual_ns)
         self._posted = False
+        self._crowd = (0, 0)
+        """An instant, and how many arrivals were posted at it."""
         self._hungry = True
         self._told_to_end = False
         self._leaving = False
@@ -214,9 +221,19 @@ class Session:
 
     def post(self, arrival: Arrival) -> None:
         """Something arrives. In a replay the log alone says what does, so this is dropped."""
-        if self._post_arrival is not None:
+        if self._post_arrival is not None and self._admits(arrival):
             self._post_arrival(arrival)
             self._posted = True
+
+    def _admits(self, arrival: Arrival) -> bool:
+        """Of more at one instant than any reader of the recording would believe, only what ends
+        the session: a machine that does nothing meanwhile has no use for another button."""
+        if arrival == line_break(SERIAL) and not self._hungry:
+            return False  # it comes as a character, like those that are not read any more
+        now = self._cpu.icount
+        self._crowd = (now, self._crowd[1] + 1 if self._crowd[0] == now else 1)
+        most = _MOST_BUTTONS if arrival.port == POWER else _MOST_ARRIVALS
+        return self._crowd[1] <= most or (arrival.port == POWER and arrival.data in ENDINGS)
 
     def type_in(self, data: bytes) -> None:
         """Somebody types on the console."""

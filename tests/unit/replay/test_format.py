@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lockstep.det.instant import Icount
 from lockstep.det.world import Arrival, line_break
 from lockstep.errors import BadRecording
-from lockstep.replay import codec
+from lockstep.replay import bounds, codec
 from lockstep.replay.format import (
     KINDS,
     Answer,
@@ -145,7 +145,7 @@ def test_fields_appended_by_a_newer_version_do_no_harm() -> None:
         pack([1], [[{}, 1]]),
         codec.compress(b"\x92\x91\x01\x91" + b"\x91" * 200_000 + b"\x01"),
         codec.compress(bytes(1 << 20))[:-3],
-        codec.compress(bytes(codec.MAX_DECODED + 1)),
+        codec.compress(bytes(bounds.MAX_DECODED + 1)),
     ],
 )
 def test_damaged_chunks_are_bad_recordings(data: bytes) -> None:

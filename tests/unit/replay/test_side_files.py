@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from fakes.recordings import KILLED
-from fakes.strangers import super_journal
 from lockstep.det.instant import START, Icount
 from lockstep.errors import BadRecording, HostFailure, LockstepError, UsageError
 from lockstep.replay import access, care
 from lockstep.replay.format import Checkpoint, Manifest, Warp
 from lockstep.replay.log import LogReader, LogWriter
+from stress.crafted.sides import super_journal
 
 Use = Callable[[Path], object]
 

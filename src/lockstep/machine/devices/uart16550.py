@@ -16,10 +16,12 @@ from __future__ import annotations
 import msgspec
 
 from lockstep.det.world import Outlet
-from lockstep.machine.device import Device, IrqLine, reads, writes
+from lockstep.machine.device import Device, IrqLine, Undeliverable, reads, writes
 
 FIFO_DEPTH = 16
 WIRE_LIMIT = 4096  # so much unread input is enough
+MOST_ON_WIRE = 64 << 20  # and more no recording holds
+MOST_BREAKS = 16384
 TRIGGER_LEVELS = (1, 4, 8, 14)
 
 IER_RECEIVED, IER_THR_EMPTY, IER_LINE, IER_MODEM = 1, 2, 4, 8
@@ -89,12 +91,16 @@ class Uart16550(Device):
         self._told = self._most_urgent()
 
     def receive(self, data: bytes) -> None:
+        if len(self.wire) + len(data) > MOST_ON_WIRE:
+            raise Undeliverable(f"more than {MOST_ON_WIRE:,} bytes wait to be read")
         self.wire += data
         self._fill()
         self._update_line()
 
     def receive_break(self) -> None:
         """PC16550D 8.6.3: it comes as one character of zeros, told of when that is the oldest."""
+        if len(self.breaks or ()) >= MOST_BREAKS:
+            raise Undeliverable(f"more than {MOST_BREAKS:,} breaks wait to be read")
         self._set_breaks([*(self.breaks or ()), len(self.fifo) + len(self.wire)])
         self.receive(b"\0")
 

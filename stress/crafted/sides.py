@@ -1,7 +1,8 @@
-"""What a stranger may send: side files that are no recorder's."""
+"""What a stranger may put beside a recording: side files that are no recorder's."""
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
@@ -21,3 +22,25 @@ def super_journal(recording: Path, victim: Path) -> Path:
     journal = Path(f"{recording}-journal")
     journal.write_bytes(head + tail)
     return journal
+
+
+def put(recording: Path, suffix: str, content: bytes | str, victim: Path) -> None:
+    """Bytes, or what is called so; a link leads to `victim`."""
+    side = Path(f"{recording}{suffix}")
+    side.unlink(missing_ok=True)
+    match content:
+        case bytes():
+            side.write_bytes(content)
+        case "super-journal":
+            super_journal(recording, victim)
+        case "link":
+            side.symlink_to(victim)
+        case "zero":
+            side.symlink_to("/dev/zero")
+        case "fifo":
+            os.mkfifo(side)
+        case "directory":
+            side.mkdir()
+        case "sparse":
+            side.touch()
+            os.truncate(side, 1 << 40)
