@@ -12,6 +12,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PATIENCE = 3
@@ -55,6 +56,13 @@ def unwinding() -> Iterator[None]:
 def status() -> int | None:
     """What the command ends with because of a signal; None: none came."""
     return None if _Now.first is None else 128 + _Now.first
+
+
+def leave(exit_status: int) -> NoReturn:
+    """Unwind as for the signal whose status this is: a session heard it, and what was to come
+    after the session is not to come."""
+    _Now.first = exit_status - 128
+    raise Stopped(_Now.first)
 
 
 def again(number: int) -> None:

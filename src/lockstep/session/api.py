@@ -39,6 +39,7 @@ from lockstep.session.imagesearch import Given, parse_given
 from lockstep.session.instants import parse_timeout, parse_until, parse_until_in
 from lockstep.session.outcome import SERIAL, Outcome
 from lockstep.session.pace import Choice
+from lockstep.stops import leave
 
 AnyPath = str | PathLike[str]
 
@@ -118,7 +119,9 @@ def replay(
     """Replay a recording and check it, to its end or to `until`: an instruction, or a text such as
     "1.7G", "12.5s", "99%" or "-1000".
 
-    `images`: paths by role ("kernel"), where they are not where they were."""
+    `images`: paths by role ("kernel"), where they are not where they were. Raises
+    KeyboardInterrupt if a signal stops it: it has not checked all then.
+    """
     asked = checked(_Replaying, {"until": until, "realtime": realtime, "engine": engine})
     kept = _KeptOutput()
     log = LogReader(Path(_path("the recording", recording)))
@@ -135,6 +138,8 @@ def replay(
             outcome = session.run()
     finally:
         log.close()
+    if outcome.given_up:
+        leave(outcome.exit_status)
     return Run(outcome, bytes(kept.data))
 
 

@@ -116,7 +116,12 @@ def live(
         ram = _ram(config.memory)
     except HostFailure as error:
         raise UsageError(error.message, remedy="give less --memory") from None
-    with supply(config.engine, _tell) as regions, _locks(enabled=recording is not None) as locks:
+    # What has begun is ended by the session alone, and so through the log.
+    with (
+        StopSignals(lambda: None) as early,
+        supply(config.engine, _tell) as regions,
+        _locks(enabled=recording is not None) as locks,
+    ):
         instants = _Instants()
         outside = Live(_answers(config, instants), {SERIAL: console.emit})
         idle: Idle = SkipIdle(outside) if config.idle == "skip" else RealIdle(outside, monotonic_ns)
@@ -130,6 +135,7 @@ def live(
                 until=until,
                 timeout_ns=timeout_ns,
                 pace=throttle,
+                early=early,
                 counted=_counts(computer, regions),
             )
             return
@@ -155,6 +161,7 @@ def live(
                 until=until,
                 timeout_ns=timeout_ns,
                 pace=throttle,
+                early=early,
                 tick=tick,
                 counted=_counts(computer, regions),
             )
@@ -266,8 +273,7 @@ def _log(
 
     def finish(session: Session) -> None:
         outcome = session.outcome
-        # Another Ctrl-C changes nothing any more.
-        with StopSignals(lambda: None), locks.replay:
+        with locks.replay:
             log.finish(
                 Icount(outcome.instructions),
                 (monotonic_ns() - started) / 1e9,

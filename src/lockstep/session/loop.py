@@ -57,6 +57,7 @@ class Session:
     `post` takes what the outside does to the machine, or is None where the outside is a log. `tick`
     is told the instant and the host's time a few times a second, under the replay mutex. `counted`
     says what others counted, for `stats`. `timeout_ns`: end after so long, by the host's clock.
+    `early` has heard the signals that came before this listens to them itself.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Session:
         *,
         until: Until = TO_THE_END,
         timeout_ns: int | None = None,
+        early: StopSignals | None = None,
         pace: Pace | None = None,
         tick: Callable[[Icount, int], None] | None = None,
         clock: Clock = monotonic_ns,
@@ -86,6 +88,7 @@ class Session:
         self._signals = StopSignals(self._poller.ring, self._poller.bell)
         self._until = until
         self._timeout_ns = timeout_ns
+        self._early = early
         self._vcpu = VCpu(computer, self._poller.ring, until, pace, self._congested, clock, post)
         console.hold_with(computer.cpu.request_stop)
         console.stamp_with(lambda: computer.cpu.virtual_ns)
@@ -110,6 +113,8 @@ class Session:
             stack.callback(self._poller.close)
             stack.callback(self._rest)
             stack.enter_context(self._signals)
+            if self._early is not None and self._early.received is not None:
+                self._signals.received = self._early.received
             stack.enter_context(self._console)
             stack.callback(self._rest)  # before the console waits for a reader of the last output
             start(self._vcpu.thread)

@@ -292,7 +292,12 @@ class VCpu:
                 continue
             if self.outcome is not None:
                 return None
-            until = min(self._world.horizon(now), self._last_instant(), self._next_timer())
+            until = min(
+                self._world.horizon(now),
+                self._until.at,
+                self._instant_of(self._until.virtual_ns),
+                self._next_timer(),
+            )
             if self._pace is not None:
                 until = min(until, Icount(now + self._pace.slice))
             if until > now:
@@ -313,9 +318,6 @@ class VCpu:
             self._post(Arrival(WARP, self._jumped_ns.to_bytes(8, "little")))
         self._post(Arrival(POWER, reason.encode()))
         return True
-
-    def _last_instant(self) -> Icount:
-        return min(self._until.at, self._instant_of(self._until.virtual_ns))
 
     def _instant_of(self, virtual_ns: int) -> Icount:
         """When the virtual clock will be there if it does not jump."""

@@ -21,6 +21,9 @@ from lockstep.session.build import live, replayed
 from lockstep.session.config import MachineConfig
 from lockstep.session.console import Console
 from lockstep.session.loop import Session
+from lockstep.session.outcome import Outcome
+from lockstep.stops import leave
+from lockstep.threads import start
 
 KEYS: Final = "heads or tails?"
 _FACTS: Final = ("typed meanwhile", "timer interrupts", "lucky numbers", "fingerprint")
@@ -75,9 +78,10 @@ def _run(config: MachineConfig, screen: Screen | None, recording: Path | None) -
     started = time.monotonic()
     with live(config, Console(far_end), recording=recording, digest_every=1_000_000) as session:
         typist = threading.Thread(target=_type, args=(session,), daemon=True)
-        typist.start()
-        session.run()
+        start(typist)
+        outcome = session.run()
         typist.join()
+    _heed(outcome)
     return Seen(bytes(far_end.data), time.monotonic() - started)
 
 
@@ -96,10 +100,17 @@ def _replay(recording: Path) -> tuple[Seen, bool]:
     with open_log(recording) as log:
         try:
             with replayed(log, Console(far_end)) as session:
-                session.run()
+                outcome = session.run()
+            _heed(outcome)
         except Divergence:
             matched = False
     return Seen(bytes(far_end.data), time.monotonic() - started), matched
+
+
+def _heed(outcome: Outcome) -> None:
+    """A signal ended the session: it was meant for the demonstration."""
+    if outcome.exit_status > 128:
+        leave(outcome.exit_status)
 
 
 def _compared(first: Seen, second: Seen, third: Seen) -> Table:

@@ -10,10 +10,10 @@ from importlib.resources import files
 import pytest
 
 from fakes.cli import run_cli
-from lockstep import stops
+from lockstep import stops, threads
 from lockstep.det.instant import Icount
 from lockstep.replay.log import LogReader, LogWriter
-from lockstep.session import api
+from lockstep.session import api, build
 
 DEMO = files("lockstep.ui") / "data" / "demo.elf"
 SPIN = (0x0000006F).to_bytes(4, "little")  # j .
@@ -153,3 +153,51 @@ def test_a_signal_in_the_middle_of_what_cannot_raise_comes_again(capfd, monkeypa
         for number, handler in before.items():
             signal.signal(number, handler)
     assert (done.status, done.err) == (128 + signal.SIGTERM, "")
+
+
+@pytest.fixture
+def signalled(monkeypatch):
+    """As soon as a session runs, this process gets SIGTERM."""
+    real = threads.start
+
+    def start(thread):
+        real(thread)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("lockstep.session.loop.start", start)
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [("replay",), ("verify",), ("verify", "--locate"), ("profile",), ("demo",)],
+    ids=" ".join,
+)
+def test_what_a_session_heard_is_not_lost_on_the_verb(cli, long, signalled, verb):
+    """A part that was replayed is not taken for the whole, and nothing goes on after it."""
+    done = cli(*verb, *(() if verb == ("demo",) else (long,)))
+    assert done.status == 128 + signal.SIGTERM
+    assert "match" not in done.out + done.err
+
+
+def test_nor_on_a_program(long, signalled):
+    """It gets the exception that Ctrl-C is in Python."""
+    with pytest.raises(KeyboardInterrupt):
+        api.replay(long)
+
+
+@pytest.mark.parametrize("moment", ["_build", "make_manifest", "Recorder", "Session"])
+def test_a_signal_before_the_first_instruction(cli, spinning, tmp_path, monkeypatch, moment):
+    """What has begun is ended through the log: a recording of no instruction, and complete."""
+    real = getattr(build, moment)
+
+    def disturbed(*arguments, **options):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real(*arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(build, moment, disturbed)
+        done = cli("record", "-o", tmp_path / "r", *spinning)
+    assert done.status == 128 + signal.SIGTERM
+    facts = api.info(tmp_path / "r")
+    assert (facts["complete"], facts["ended_by"]) == (True, "terminate")
+    assert api.replay(tmp_path / "r").outcome.reason == "terminate"

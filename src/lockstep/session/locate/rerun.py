@@ -5,6 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from lockstep import stops
 from lockstep.det.instant import FOREVER, Icount
 from lockstep.errors import BadRecording
 from lockstep.host.serial import NullSerial
@@ -78,7 +79,9 @@ class Recorded:
                 symbols=symbols,
                 images=self._images,
             ) as session:
-                session.run()
+                outcome = session.run()
+            if outcome.given_up:  # or a part of a recording would be taken for all of it
+                stops.leave(outcome.exit_status)
         except Seen:
             pass
         except (ReplayDivergence, BadRecording) as error:
