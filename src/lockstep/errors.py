@@ -5,9 +5,11 @@ Status 1 is none of them: lockstep did what it should, and the guest reported fa
 
 
 class LockstepError(Exception):
-    """Base of all. `remedy` says what to do; `exit_status` is what the command ends with."""
+    """Base of all. `remedy` says what to do; `exit_status` is what the command ends with, and
+    `kind` is what programs call it."""
 
     exit_status = 5
+    kind = "internal"
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
         super().__init__(message)
@@ -19,6 +21,7 @@ class UsageError(LockstepError):
     """What was asked for cannot be done: a wrong flag, a missing file, an unfit image."""
 
     exit_status = 2
+    kind = "usage"
 
 
 class RecordingExists(UsageError):
@@ -29,12 +32,14 @@ class Divergence(LockstepError):
     """A replay did not match its recording: determinism leaked."""
 
     exit_status = 3
+    kind = "divergence"
 
 
 class BadRecording(LockstepError):
     """The file is not a recording, is damaged, or needs another version."""
 
     exit_status = 4
+    kind = "bad-recording"
 
 
 class InternalError(LockstepError):
@@ -47,3 +52,4 @@ class HostFailure(LockstepError):
     """The host could not do its part: a full disk, an I/O error."""
 
     exit_status = 6
+    kind = "host-failure"

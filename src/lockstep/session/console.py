@@ -12,18 +12,19 @@ from lockstep.host.terminal import HELP, EscapeFilter, is_terminal, key_name, si
 from lockstep.session.control import Desk
 from lockstep.session.monitor import Monitor
 from lockstep.session.outcome import SERIAL
-from lockstep.session.stamps import LineStamps
+from lockstep.session.stamps import Clock, LineStamps
 
 _STDIN: Final = 0
 
 
 class Console:
-    """While entered, the terminal (if it is one) hands over single keys.
+    """While entered, the terminal (if it is one) hands over single keys. `marks`: the instant is
+    shown in front of each line.
 
     States: made, entered, closed.
     """
 
-    def __init__(self, serial: Serial, *, interactive: bool = False) -> None:
+    def __init__(self, serial: Serial, *, interactive: bool = False, marks: bool = False) -> None:
         self._serial = serial
         self._interactive = interactive and is_terminal(_STDIN)
         self._hold: Callable[[], None] = _carry_on
@@ -31,8 +32,8 @@ class Console:
         self._keys = EscapeFilter()
         self._monitor: Monitor | None = None
         self._at_monitor = False
-        self._stamps = LineStamps()
-        self._virtual_ns: Callable[[], int] = int
+        self._stamps = LineStamps(instants=marks)
+        self._clock: Clock = lambda: (0, 0)
 
     def __enter__(self) -> Self:
         if self._interactive:
@@ -66,7 +67,7 @@ class Console:
 
     def emit(self, data: bytes) -> None:
         """Show what the guest says. Holds the machine if nobody reads as fast as that."""
-        self._serial.emit(self._stamps.mark(data, self._virtual_ns))
+        self._serial.emit(self._stamps.mark(data, self._clock))
         if self._serial.congested():
             self._hold()
 
@@ -78,9 +79,9 @@ class Console:
         """Have `hold` called when `congested` begins, from the thread that emits."""
         self._hold = hold
 
-    def stamp_with(self, virtual_ns: Callable[[], int]) -> None:
-        """Have lines stamped with this time, in ns, whenever somebody wants to see stamps."""
-        self._virtual_ns = virtual_ns
+    def stamp_with(self, clock: Clock) -> None:
+        """Have lines stamped by this clock, whenever somebody wants to see stamps."""
+        self._clock = clock
 
     def take(self, source: int, desk: Desk) -> None:
         """Read a source that is ready, and pass on what came."""

@@ -91,7 +91,7 @@ class Session:
         self._early = early
         self._vcpu = VCpu(computer, self._poller.ring, until, pace, self._congested, clock, post)
         console.hold_with(computer.cpu.request_stop)
-        console.stamp_with(lambda: computer.cpu.virtual_ns)
+        console.stamp_with(lambda: (computer.cpu.icount, computer.cpu.virtual_ns))
         self._posted = False
         self._crowd = (0, 0)
         """An instant, and how many arrivals were posted at it."""

@@ -7,7 +7,7 @@ import time
 from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from rich.console import Console as Screen
 from rich.table import Table
@@ -51,9 +51,10 @@ class _Shown(NullSerial):
             self._screen.file.flush()
 
 
-def show() -> bool:
-    """Show it all on standard output. Whether the replay matched."""
-    screen = Screen(highlight=False)
+def show(*, quiet: bool = False) -> tuple[bool, dict[str, Any]]:
+    """Show it all on standard output, or be `quiet`. Whether the replay matched, and what the
+    recording holds."""
+    screen = Screen(highlight=False, quiet=quiet)
     with (
         as_file(files("lockstep.ui") / "data" / "demo.elf") as guest,
         tempfile.TemporaryDirectory() as directory,
@@ -70,7 +71,7 @@ def show() -> bool:
         facts = api.info(recording)
     screen.print(_compared(first, second, third))
     _conclude(screen, facts, matched, first.console == second.console)
-    return matched
+    return matched, facts
 
 
 def _run(config: MachineConfig, screen: Screen | None, recording: Path | None) -> Seen:

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from lockstep.session import api
-from lockstep.ui.cli.numbers import count, seconds, wall_clock
+from lockstep.session.stamps import seconds
+from lockstep.ui.cli.numbers import count, wall_clock
 from lockstep.ui.cli.plain import quoted
 
 from .test_cli import DEMO

@@ -1,4 +1,4 @@
-"""What went wrong with a recording as JSON values: for `verify --json`."""
+"""What went wrong as JSON values: for `--json`."""
 
 from typing import Any
 
@@ -15,6 +15,7 @@ def plain(error: LockstepError, found: Found | None = None) -> dict[str, Any]:
     said: dict[str, Any] = {
         "ok": False,
         "exit_status": error.exit_status,
+        "kind": error.kind,
         "error": error.message,
         "remedy": error.remedy,
     }

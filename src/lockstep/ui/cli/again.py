@@ -12,7 +12,8 @@ from lockstep.session.archive import check, info, open_log
 from lockstep.session.build import replayed
 from lockstep.session.console import Console
 from lockstep.session.imagesearch import Given
-from lockstep.session.outcome import TO_THE_END, Outcome, Until
+from lockstep.session.instants import parse_until_in
+from lockstep.session.outcome import Outcome
 from lockstep.session.symbols import Symbols
 from lockstep.ui.cli.progress import progress
 
@@ -31,7 +32,8 @@ def run_again(
     recording: str,
     far_end: Serial,
     *,
-    until: int | None = None,
+    until: str | None = None,
+    marks: bool = False,
     realtime: bool = False,
     symbols: Symbols | None = None,
     images: Given | None = None,
@@ -43,8 +45,8 @@ def run_again(
         progress("replaying", log.end(), console=console) as tell,
         replayed(
             log,
-            Console(far_end),
-            until=TO_THE_END if until is None else Until(Icount(until)),
+            Console(far_end, marks=marks),
+            until=parse_until_in(until, "--until", log),
             realtime=realtime,
             progress=tell,
             symbols=symbols,

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Final
 
+import click
 import typer
 
 from lockstep import __version__, stops
-from lockstep.errors import HostFailure, InternalError, LockstepError
+from lockstep.errors import HostFailure, InternalError, LockstepError, UsageError
 from lockstep.ui.cli import (
     cache,
     demo,
@@ -27,7 +28,7 @@ from lockstep.ui.cli import (
     run,
     verify,
 )
-from lockstep.ui.cli.plain import plain
+from lockstep.ui.cli.failure import tell, wants_json
 from lockstep.ui.cli.streams import output_written, standard_streams
 
 _SOON_S: Final = 0.01
@@ -58,19 +59,25 @@ def lockstep(
     """A whole RISC-V computer that records its execution and replays it bit for bit."""
 
 
-app.command()(run.run)
-app.command()(record.record)
-app.command()(replay.replay)
-app.command()(info.info)
-app.command()(events.events)
-app.command()(verify.verify)
-app.command()(profile.profile)
-app.command()(recover.recover)
-app.command()(pack.pack)
-app.command()(demo.demo)
-app.add_typer(guests.app, name="guests")
-app.add_typer(images.app, name="images")
-app.add_typer(cache.app, name="cache")
+_VERBS: Final = (
+    (run.run, "Run a machine; nothing is recorded."),
+    (record.record, "Run a machine and record everything that happens to it."),
+    (replay.replay, "Replay a recording, console included."),
+    (info.info, "Show what a recording holds."),
+    (events.events, "List the events of a recording."),
+    (verify.verify, "Check a recording: replay it, compare every digest."),
+    (profile.profile, "Say where the guest's instructions went."),
+    (recover.recover, "Save what comes before the damage of a recording."),
+    (pack.pack, "Put the images into a recording."),
+    (demo.demo, "See it work, on a small guest that comes with it."),
+)
+"""What there is to do, with a word on each that fits in a line."""
+
+for verb, summary in _VERBS:
+    app.command(short_help=summary)(verb)
+app.add_typer(guests.app, name="guests", short_help="Fetch Debian's kernel, busybox and OpenSBI.")
+app.add_typer(images.app, name="images", short_help="Show or remove the images kept for replays.")
+app.add_typer(cache.app, name="cache", short_help="Show or empty what makes the next time quicker.")
 
 
 def main() -> None:
@@ -110,26 +117,40 @@ def _run_with_streams() -> None:
         with standard_streams():
             _run()
     except HostFailure as error:  # no thread for the messages, which is to be said all the same
-        _report(error.message, error.remedy)
-        sys.exit(error.exit_status)
+        sys.exit(_told(error))
 
 
 def _run() -> None:
     try:
         with output_written():
-            app()
-    except LockstepError as error:
-        if isinstance(error, InternalError):
-            traceback.print_exc()
-        _report(error.message, error.remedy)
-        sys.exit(error.exit_status)
+            try:
+                _call(sys.argv[1:])
+            except LockstepError as error:
+                sys.exit(_told(error))
+    except LockstepError as error:  # the output itself
+        sys.exit(_told(error))
     except Exception:
+        bug = InternalError(
+            "this is a bug of lockstep", remedy="please report it with the lines above"
+        )
+        sys.exit(_told(bug))
+
+
+def _call(arguments: list[str]) -> None:
+    """The verb. With --json the errors of the command line are raised like all others."""
+    if not wants_json(arguments):
+        app()
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except click.ClickException as error:
+        raise UsageError(error.format_message(), remedy="see lockstep --help") from error
+    except click.Abort:
+        sys.exit(128 + signal.SIGINT)
+
+
+def _told(error: LockstepError) -> int:
+    """The exit status, when the error is told."""
+    if isinstance(error, InternalError):
         traceback.print_exc()
-        _report("this is a bug of lockstep", "please report it with the lines above")
-        sys.exit(InternalError.exit_status)
-
-
-def _report(message: str, remedy: str) -> None:
-    print(plain(f"lockstep: {message}"), file=sys.stderr)
-    if remedy:
-        print(plain(f"  remedy: {remedy}"), file=sys.stderr)
+    tell(error, sys.argv[1:])
+    return error.exit_status

@@ -28,7 +28,7 @@ def show(context: typer.Context, as_json: o.Json = False) -> None:
         _tell(as_json=as_json)
 
 
-@app.command()
+@app.command(short_help="Remove compiled code.")
 def clear(as_json: o.Json = False) -> None:
     """Remove compiled code, which is compiled again when it is needed. The guests stay."""
     from lockstep.session import codecache

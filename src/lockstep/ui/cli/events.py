@@ -7,8 +7,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from lockstep.session.stamps import seconds
 from lockstep.ui.cli import options as o
-from lockstep.ui.cli.numbers import seconds, wall_clock
+from lockstep.ui.cli.numbers import wall_clock
 from lockstep.ui.cli.plain import plain, quoted
 
 _FOLDED: Final = frozenset({"checkpoint", "warp"})

@@ -27,7 +27,7 @@ def list_(as_json: o.Json = False) -> None:
     _tell(as_json=as_json)
 
 
-@app.command()
+@app.command(short_help="Remove them.")
 def clear(as_json: o.Json = False) -> None:
     """Remove all of them: recordings that have no other copy cannot be replayed any more."""
     from lockstep.session.imagekeeping import clear_images

@@ -1,6 +1,7 @@
 """lockstep verify --locate: a recording that does not replay, looked into."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -39,5 +40,6 @@ def locate_divergence(
 
 def stop(error: LockstepError, said: dict[str, Any] | None = None) -> NoReturn:
     """Print an error as JSON, and exit with its status."""
-    typer.echo(json.dumps(said or plain(error), indent=2))
+    with suppress(BrokenPipeError):  # a reader who has left; the status says it all the same
+        typer.echo(json.dumps(said or plain(error), indent=2))
     raise typer.Exit(error.exit_status)

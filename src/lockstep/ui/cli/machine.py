@@ -18,6 +18,7 @@ from lockstep.session.naming import LATEST, link_latest, numbered
 from lockstep.session.spared import files_to_spare
 from lockstep.ui.cli.options import RecordingOptions, SessionOptions, choose
 from lockstep.ui.cli.plain import plain
+from lockstep.ui.cli.result import say_result
 from lockstep.ui.cli.stats import table
 
 _KEYS = "lockstep: Ctrl-A x ends the session, Ctrl-A h shows all keys; Ctrl-C is the guest's\n"
@@ -60,15 +61,25 @@ def start(
             counted = session.stats()
     finally:
         far_end.close()
-    say(f"lockstep: {outcome.describe()}\n")
-    if options.stats:
-        say(table(counted) + "\n")
+    if not options.as_json:
+        say(f"lockstep: {outcome.describe()}\n")
+        if options.stats:
+            say(table(counted) + "\n")
+        if output is not None:
+            say(plain(f"lockstep: recorded in {output}\n"))
+    check_written(far_end, _remedy(output))
+    status = 0 if options.halt_ok and outcome.reason == "idle" else outcome.exit_status
+    if options.as_json:
+        recorded = None if output is None else str(output)
+        say_result(outcome, status, recording=recorded, stats=counted)
+    return status
+
+
+def _remedy(output: Path | None) -> str:
+    """What to do if the console's text could not be written."""
     if output is None:
-        check_written(far_end, "Free some space where it goes, or send it somewhere else.")
-    else:
-        say(plain(f"lockstep: recorded in {output}\n"))
-        check_written(far_end, f"The recording has all of it: lockstep replay {output}")
-    return 0 if options.halt_ok and outcome.reason == "idle" else outcome.exit_status
+        return "Free some space where it goes, or send it somewhere else."
+    return f"The recording has all of it: lockstep replay {output}"
 
 
 def _begin_recording(

@@ -9,11 +9,6 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NS_PER_S: Final = 10**9
 
 
-def seconds(ns: int) -> str:
-    """A time, to the nanosecond: 12.500000000s. The options that take instants read it."""
-    return f"{ns // _NS_PER_S:,}.{ns % _NS_PER_S:09}s"
-
-
 def wall_clock(ns: int) -> str:
     """Nanoseconds since 1970 as the date and time in UTC, if there is one."""
     try:

@@ -51,7 +51,14 @@ Images = Annotated[
     ),
 ]
 Stats = Annotated[bool, typer.Option("--stats", help="Say in the end where the time went.")]
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable; errors, too.")]
+ConsoleJson = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Say how it ended, or what went wrong, as JSON in the last line of standard error.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -141,6 +148,7 @@ class SessionOptions:
         typer.Option("--halt-ok", help="A guest that can never wake again ends with 0, not 7."),
     ] = False
     stats: Stats = False
+    as_json: ConsoleJson = False
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,17 @@ def standard_streams() -> Iterator[None]:
 
 @contextmanager
 def output_written() -> Iterator[None]:
-    """At the end all output is written, or it is said that it is not."""
+    """At the end all output is written, or it is said that it is not. What the verb ends with, an
+    error or a status, holds although the reader has left."""
+    ending: BaseException | None = None
     try:
         try:
             yield
-        finally:
-            sys.stdout.flush()
+        except OSError:
+            raise
+        except BaseException as error:
+            ending = error
+        sys.stdout.flush()
     except BrokenPipeError:  # a reader who left wanted no more
         _discard()
     except OSError as error:
@@ -44,6 +49,8 @@ def output_written() -> Iterator[None]:
             f"the output cannot be written: {error.strerror}",
             remedy="Free some space where it goes, or send it somewhere else.",
         ) from error
+    if ending is not None:
+        raise ending
 
 
 def _provide() -> None:
