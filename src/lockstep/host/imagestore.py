@@ -8,6 +8,7 @@ do, would change what is kept.
 Nothing that is kept is trusted: it is what its name says, or is not used. Readers write nothing.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -83,7 +84,7 @@ class ImageStore:
                 stored = read_plain(self._path(sha256, packed=packed), most)
                 data = _unpacked(stored, size) if packed else stored
             except (OSError, zstandard.ZstdError):
-                continue
+                continue  # it is not kept like that
             if hashlib.sha256(data).hexdigest() == sha256:
                 return data
         return None
@@ -122,7 +123,11 @@ class ImageStore:
                 return False
         file.seek(0)
         file.truncate()
-        file.write(zstandard.ZstdCompressor(level=_LEVEL).compress(data))
+        try:
+            packed = zstandard.ZstdCompressor(level=_LEVEL).compress(data)
+        except (MemoryError, zstandard.ZstdError) as error:
+            raise OSError(errno.ENOMEM, "there is no memory to compress it") from error
+        file.write(packed)
         return True
 
     def _files(self) -> Iterator[tuple[Kept, Path]]:

@@ -22,6 +22,13 @@ def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> C
 
 
 @pytest.fixture
+def nothing_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No image is kept for replays, nor was one."""
+    monkeypatch.setenv("LOCKSTEP_DATA", str(tmp_path / "nothing"))
+    monkeypatch.setenv("LOCKSTEP_IMAGES_SIZE", "0")
+
+
+@pytest.fixture
 def record(cli: Callable[..., Done], tmp_path: Path) -> Callable[..., Done]:
     """Records a copy of the demo, which is `demo.elf` beside whatever the test makes."""
     (tmp_path / "demo.elf").write_bytes(DEMO.read_bytes())

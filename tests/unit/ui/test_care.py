@@ -16,7 +16,7 @@ def test_quick_verification_replays_nothing(cli, recording):
     assert json.loads(cli("verify", "--json", recording).out)["replayed"] is True
 
 
-def test_quick_verification_looks_at_the_images(cli, recording):
+def test_quick_verification_looks_at_the_images(nothing_kept, cli, recording):
     """A replay would need them."""
     kernel = recording.with_name("demo.elf")
     kernel.write_bytes(kernel.read_bytes()[:-1] + b"?")
@@ -38,7 +38,7 @@ def test_quick_verification_finds_damage(cli, recording):
     assert "remedy" in done.err
 
 
-def test_a_packed_recording_needs_nothing_else(cli, recording, tmp_path):
+def test_a_packed_recording_needs_nothing_else(nothing_kept, cli, recording, tmp_path):
     """On another machine: another directory, and no images anywhere."""
     console = cli("replay", recording).out
     done = cli("pack", recording, "-o", tmp_path / "packed.lockstep")
@@ -55,7 +55,7 @@ def test_a_packed_recording_needs_nothing_else(cli, recording, tmp_path):
     assert json.loads(cli("info", "--json", packed).out)["images"][0]["embedded"] is True
 
 
-def test_packing_is_done_in_place_unless_told_otherwise(cli, recording):
+def test_packing_is_done_in_place_unless_told_otherwise(nothing_kept, cli, recording):
     """The name stays good throughout: it is one recording or the other."""
     facts = json.loads(cli("pack", "--json", recording).out)
     assert facts["recording"] == str(recording)
@@ -65,17 +65,17 @@ def test_packing_is_done_in_place_unless_told_otherwise(cli, recording):
     assert cli("pack", recording).status == 0
 
 
-def test_packing_needs_the_images_that_were_recorded(cli, recording):
+def test_packing_needs_the_images_that_were_recorded(nothing_kept, cli, recording):
     """It names the SHA-256, and leaves the recording as it is."""
     before = recording.read_bytes()
     recording.with_name("demo.elf").write_bytes(b"something else")
     done = cli("pack", recording)
     assert done.status == 4
-    assert "put the file with SHA-256" in done.err
+    assert "give the file with SHA-256" in done.err
     assert recording.read_bytes() == before
 
 
-def test_record_packs_at_once(cli, record, tmp_path):
+def test_record_packs_at_once(nothing_kept, cli, record, tmp_path):
     """If it is asked to."""
     done = record(tmp_path / "packed", "--pack")
     assert done.status == 0
