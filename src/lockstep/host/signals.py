@@ -1,8 +1,10 @@
 """SIGINT, SIGTERM and SIGHUP become a flag and a rung bell: a handler must not raise in mid-air."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Final, Self
 
@@ -59,4 +61,7 @@ class StopSignals:
         if self._count >= _PATIENCE:
             for watched in self._previous:
                 signal.signal(watched, signal.SIG_DFL)
+        if self._previous_bell != _NONE:
+            with suppress(OSError):  # whoever rang before may want to know, too
+                os.write(self._previous_bell, bytes((number,)))
         self._ring()

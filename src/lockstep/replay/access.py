@@ -8,14 +8,14 @@ would have to repair it in place, whose directory may be read-only, or full, or 
 """
 
 import os
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from lockstep.errors import HostFailure
+from lockstep.replay import scratch
 from lockstep.replay.copying import Changed, copy_database
 from lockstep.replay.hardening import harden
 from lockstep.replay.regular import NotRegular, beside, check_side_files, read_header
@@ -69,23 +69,25 @@ def _connect_to_copy(path: Path, *, log: bool = True) -> Opened:
     """A copy in a directory of its own, where SQLite may repair what a crash has left. Raises
     Changed."""
     try:
-        directory = Path(tempfile.mkdtemp(prefix="lockstep-"))
+        directory = scratch.make()
     except OSError as error:
         raise _cannot_copy(path, error) from error
     try:
         copy_database(path, directory / "copy", log=log)
         return _connect(str(directory / "copy")), lambda: _remove(directory)
     except (OSError, NotRegular) as error:
-        shutil.rmtree(directory, ignore_errors=True)
+        with suppress(OSError):
+            scratch.remove(directory)
         raise _cannot_copy(path, error) from error
     except BaseException:
-        shutil.rmtree(directory, ignore_errors=True)
+        with suppress(OSError):
+            scratch.remove(directory)
         raise
 
 
 def _remove(directory: Path) -> None:
     try:
-        shutil.rmtree(directory)
+        scratch.remove(directory)
     except OSError as error:
         raise HostFailure(
             f"the temporary copy {directory} cannot be removed: {error.strerror}",

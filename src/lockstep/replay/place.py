@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from lockstep.errors import HostFailure, RecordingExists, UsageError
+from lockstep.replay import scratch
 from lockstep.replay.claim import Claim
-from lockstep.replay.regular import OLD, SIDE_FILES, beside, flaw_of_side_file, may_replace
+from lockstep.replay.regular import OLD, PART, SIDE_FILES, beside, flaw_of_side_file, may_replace
 
 _ALL: Final = (*SIDE_FILES, "")
 _ANOTHER_NAME: Final = "Choose another name with -o."
@@ -30,6 +31,8 @@ class Place:
         self._aside: Path | None = None
         self.kept = self._closed = False
         with reserved(path, replace=replace):
+            sides = [f"{path.name}{suffix}" for suffix in SIDE_FILES]
+            scratch.sweep(path, PART, [path.name, *sides])
             self._put_aside()
             try:
                 self._claim = Claim(path, create=True)

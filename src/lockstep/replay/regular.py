@@ -18,6 +18,8 @@ from lockstep.replay.bounds import MAX_BLANK, MAX_FILE, MAX_SIDE
 APPLICATION_ID: Final = 0x6C6B7374  # "lkst", shown by file(1)
 NOT_ONE: Final = "Name a file that `lockstep record` has written."
 SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+PART: Final = ".part"
+"""Of a directory beside a recording, in which it is being written anew."""
 OLD: Final = ".old"
 """Of a directory beside a recording, with what it was to replace."""
 

@@ -12,12 +12,18 @@ from lockstep.errors import BadRecording, UsageError
 from lockstep.replay import care
 from lockstep.replay.format import KINDS, Warp
 from lockstep.replay.log import LogReader
+from lockstep.replay.scratch import remove_all
 from lockstep.replay.summary import summarize
 from lockstep.session.config import config_from_manifest
 from lockstep.session.imagesearch import Given, find_images, without_hints
 
 _SUFFIX: Final = ".lockstep"
 _NOT: Final = "no-"
+
+
+def tidy_up() -> None:
+    """Remove what this process keeps in temporary directories: it ends at once."""
+    remove_all()
 
 
 @contextmanager

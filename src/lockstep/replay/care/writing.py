@@ -1,9 +1,7 @@
 """A recording written anew as a whole. It appears under its name when it is complete and safe."""
 
 import os
-import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,10 +9,11 @@ from pathlib import Path
 import msgspec
 
 from lockstep.errors import HostFailure, LockstepError
+from lockstep.replay import scratch
 from lockstep.replay.file import Range, RecordingFile, Text
 from lockstep.replay.format import Ending, Manifest
 from lockstep.replay.place import reserved
-from lockstep.replay.regular import SIDE_FILES, beside
+from lockstep.replay.regular import PART, SIDE_FILES, beside
 from lockstep.replay.syncer import sync_directory
 
 
@@ -57,7 +56,8 @@ def _replacing(target: Path, *, replace: bool) -> Iterator[Path]:
     with reserved(target, replace=replace):
         pass  # what would be refused in the end is refused at once
     try:
-        folder = Path(tempfile.mkdtemp(".part", f"{target.name}.", target.absolute().parent))
+        scratch.sweep(target, PART, [f"{target.name}{suffix}" for suffix in ("", *SIDE_FILES)])
+        folder = scratch.make(PART, f"{target.name}.", target.absolute().parent)
     except OSError as error:
         raise _cannot_write(target, error) from error
     try:
@@ -68,7 +68,8 @@ def _replacing(target: Path, *, replace: bool) -> Iterator[Path]:
     except OSError as error:
         raise _cannot_write(target, error) from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            scratch.remove(folder)
 
 
 def _put_in_place(part: Path, target: Path) -> None:

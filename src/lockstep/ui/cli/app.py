@@ -29,6 +29,7 @@ from lockstep.ui.cli import (
     verify,
 )
 from lockstep.ui.cli.failure import tell, wants_json
+from lockstep.ui.cli.hasty import hasty
 from lockstep.ui.cli.streams import output_written, standard_streams
 
 _SOON_S: Final = 0.01
@@ -62,13 +63,13 @@ def lockstep(
 _VERBS: Final = (
     (run.run, "Run a machine; nothing is recorded."),
     (record.record, "Run a machine and record everything that happens to it."),
-    (replay.replay, "Replay a recording, console included."),
-    (info.info, "Show what a recording holds."),
-    (events.events, "List the events of a recording."),
-    (verify.verify, "Check a recording: replay it, compare every digest."),
-    (profile.profile, "Say where the guest's instructions went."),
-    (recover.recover, "Save what comes before the damage of a recording."),
-    (pack.pack, "Put the images into a recording."),
+    (hasty(replay.replay), "Replay a recording, console included."),
+    (hasty(info.info), "Show what a recording holds."),
+    (hasty(events.events), "List the events of a recording."),
+    (hasty(verify.verify), "Check a recording: replay it, compare every digest."),
+    (hasty(profile.profile), "Say where the guest's instructions went."),
+    (hasty(recover.recover), "Save what comes before the damage of a recording."),
+    (hasty(pack.pack), "Put the images into a recording."),
     (demo.demo, "See it work, on a small guest that comes with it."),
 )
 """What there is to do, with a word on each that fits in a line."""
