@@ -50,7 +50,7 @@ def _run(guest: Guest, log: Path) -> list[str]:
 
 
 def _record(guest: Guest, log: Path) -> list[str]:
-    return _lockstep("record", "-o", str(log), *AT_FULL_SPEED, *guest.options("--"))
+    return _lockstep("record", "--force", "-o", str(log), *AT_FULL_SPEED, *guest.options("--"))
 
 
 def _replay(guest: Guest, log: Path) -> list[str]:

@@ -59,7 +59,12 @@ def latest(directory: Path) -> Path:
     """The recording that is meant if none is named. Raises UsageError if there is none."""
     link = directory / LATEST
     with suppress(OSError):
-        link = link.parent / os.readlink(link)  # the messages are to name the recording itself
+        target = os.readlink(link)
+        if os.sep in target:  # not made here: a stranger's directory may lead anywhere
+            raise UsageError(
+                f"{link} leads out of its directory, to {target}", remedy="Name the recording."
+            )
+        link = link.parent / target  # the messages are to name the recording itself
     if not os.path.lexists(link):
         raise UsageError(
             f"no recording is named, and the latest one here, {link}, is not there",

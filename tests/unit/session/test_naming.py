@@ -70,6 +70,14 @@ def test_a_directory_without_a_latest_one(tmp_path):
         latest(tmp_path)
 
 
+@pytest.mark.parametrize("target", ["../mine.lockstep", "/etc/passwd"])
+def test_a_link_that_leads_elsewhere_is_not_followed(tmp_path, target):
+    """A directory may be a stranger's, and some verbs write."""
+    (tmp_path / "latest.lockstep").symlink_to(target)
+    with pytest.raises(UsageError, match="leads out of its directory"):
+        latest(tmp_path)
+
+
 def test_a_directory_where_nothing_can_be_made(tmp_path):
     """Has no link; the recording itself is elsewhere told of."""
     assert not link_latest(tmp_path / "gone" / "a")

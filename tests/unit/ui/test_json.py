@@ -4,7 +4,10 @@ import json
 
 import pytest
 
+from lockstep.det.instant import Icount
 from lockstep.replay.format import WallClock
+from lockstep.session.outcome import Outcome
+from lockstep.ui.cli.again import Replayed
 from stress.faults.tamper import tamper
 
 from .test_cli import FAST
@@ -107,6 +110,45 @@ def test_a_file_that_is_no_recording(cli, tmp_path, verb):
     found = json.loads(done.err if verb in LIVE else done.out)
     assert (done.status, found["exit_status"], found["kind"]) == (4, 4, "bad-recording")
     assert "is not a lockstep recording" in found["error"]
+
+
+def test_events_end_with_the_error_in_a_line(cli, recording):
+    """After those that can be read."""
+    content = bytearray(recording.read_bytes())
+    at = content.rindex(b"shutdown") if b"shutdown" in content else len(content) // 2
+    content[at] ^= 1
+    recording.write_bytes(content)
+    done = cli("events", "--json", recording)
+    *_, last = [json.loads(line) for line in done.out.splitlines()]
+    assert (done.status, last["kind"]) == (4, "bad-recording")
+
+
+def test_a_replay_that_is_given_up_is_no_success(cli, recording, monkeypatch):
+    """And not an error, either."""
+    outcome = Outcome("interrupt", 1000, 4000, given_up=True)
+    monkeypatch.setattr(
+        "lockstep.ui.cli.again.run_again", lambda *_, **__: Replayed(outcome, {}, True, Icount(9))
+    )
+    done = cli("verify", "--json", recording)
+    assert done.status == 130
+    assert json.loads(done.out) == {
+        "ok": False,
+        "exit_status": 130,
+        "ended_by": "interrupt",
+        "instructions": 1000,
+    }
+
+
+def test_ctrl_c_in_between_is_told(cli, recording, monkeypatch):
+    """Where there is no session that could end."""
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lockstep.session.archive.summarize", interrupted)
+    done = cli("info", "--json", recording)
+    found = json.loads(done.out)
+    assert (done.status, found["exit_status"], found["kind"]) == (130, 130, "stopped")
 
 
 def test_the_demo_says_whether_it_matched(cli):

@@ -51,7 +51,8 @@ def test_a_recording_knows_what_the_compiler_did(cli: Cli, recorded: Path) -> No
 def test_a_session_tells_in_the_end_where_its_time_went(cli: Cli, recorded: Path) -> None:
     """Not among the guest's output, and only if it is asked to."""
     silent = cli("run", *MACHINE)
-    for verb in (("run", *MACHINE), ("record", "-o", recorded, *MACHINE), ("replay", recorded)):
+    again = ("record", "--force", "-o", recorded, *MACHINE)
+    for verb in (("run", *MACHINE), again, ("replay", recorded)):
         done = cli(*verb, "--stats")
         assert done.status == 0
         assert done.out == silent.out

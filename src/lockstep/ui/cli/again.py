@@ -15,6 +15,7 @@ from lockstep.session.imagesearch import Given
 from lockstep.session.instants import parse_until_in
 from lockstep.session.outcome import Outcome
 from lockstep.session.symbols import Symbols
+from lockstep.ui.cli.plain import plain
 from lockstep.ui.cli.progress import progress
 
 
@@ -70,6 +71,10 @@ def verify_recording(
     if not quick:
         outcome = run_again(recording, NullSerial(), symbols=symbols, images=images).outcome
         if outcome.given_up:
+            if as_json:
+                ending = {"ended_by": outcome.reason, "instructions": outcome.instructions}
+                status = outcome.exit_status
+                typer.echo(json.dumps({"ok": False, "exit_status": status, **ending}, indent=2))
             raise typer.Exit(outcome.exit_status)
     say_verified(recording, facts, replayed=not quick, as_json=as_json)
 
@@ -88,7 +93,7 @@ def say_verified(
     output = sum(facts["output_bytes"].values())
     instructions = facts["instructions"]
     typer.echo(
-        f"{recording}: {whole}\n"
+        plain(f"{recording}: {whole}\n")
         + (
             f"replayed {instructions:,} instructions; all {events:,} events, {digests:,} digests "
             f"and {output:,} bytes of output match"

@@ -28,7 +28,7 @@ from lockstep.ui.cli import (
     run,
     verify,
 )
-from lockstep.ui.cli.failure import tell, wants_json
+from lockstep.ui.cli.failure import tell, tell_stopped, wants_json
 from lockstep.ui.cli.hasty import hasty
 from lockstep.ui.cli.streams import output_written, standard_streams
 
@@ -138,15 +138,21 @@ def _run() -> None:
 
 
 def _call(arguments: list[str]) -> None:
-    """The verb. With --json the errors of the command line are raised like all others."""
+    """The verb. With --json everything that can go wrong comes back here, to be told as JSON."""
     if not wants_json(arguments):
         app()
+    command = typer.main.get_command(app)
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        with command.make_context("lockstep", list(arguments)) as context:
+            command.invoke(context)
+    except typer.Exit as leaving:
+        sys.exit(leaving.exit_code)
     except click.ClickException as error:
         raise UsageError(error.format_message(), remedy="see lockstep --help") from error
-    except click.Abort:
-        sys.exit(128 + signal.SIGINT)
+    except KeyboardInterrupt:
+        status = stops.status() or 128 + signal.SIGINT
+        tell_stopped(status, arguments)
+        sys.exit(status)
 
 
 def _told(error: LockstepError) -> int:

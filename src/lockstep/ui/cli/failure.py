@@ -8,12 +8,13 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from lockstep.errors import LockstepError
 from lockstep.ui.cli.plain import plain
 
 CONSOLE_VERBS: Final = frozenset({"run", "record", "replay"})
+_LINE_BY_LINE: Final = frozenset({"events"})
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
@@ -30,9 +31,19 @@ def tell(error: LockstepError, arguments: Sequence[str]) -> None:
         return
     from lockstep.session.locate.plain import plain as as_values
 
+    _print(as_values(error), arguments)
+
+
+def tell_stopped(exit_status: int, arguments: Sequence[str]) -> None:
+    """Tell the program that a signal ended the verb; people have sent it themselves."""
+    words = {"kind": "stopped", "error": "a signal ended it", "remedy": "run it again"}
+    _print({"ok": False, "exit_status": exit_status, **words}, arguments)
+
+
+def _print(said: dict[str, Any], arguments: Sequence[str]) -> None:
     verb = next((each for each in arguments if not each.startswith("-")), "")
     if verb in CONSOLE_VERBS:
-        print(json.dumps(as_values(error)), file=sys.stderr)
-    else:
-        with suppress(BrokenPipeError):  # a reader who has left; the status says it all the same
-            print(json.dumps(as_values(error), indent=2))
+        print(json.dumps(said), file=sys.stderr)
+        return
+    with suppress(BrokenPipeError):  # a reader who has left; the status says it all the same
+        print(json.dumps(said, indent=None if verb in _LINE_BY_LINE else 2))

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lockstep.ui.cli import options as o
+from lockstep.ui.cli.plain import plain
 
 
 def pack(
@@ -34,4 +35,4 @@ def pack(
         typer.echo(json.dumps(packed, indent=2))
         return
     images = ", ".join(packed["images"]) or "no images"
-    typer.echo(f"{packed['recording']}: with {images}, {packed['file_bytes']:,} bytes")
+    typer.echo(plain(f"{packed['recording']}: with {images}, {packed['file_bytes']:,} bytes"))

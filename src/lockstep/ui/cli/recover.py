@@ -33,8 +33,8 @@ def recover(
         typer.echo(json.dumps(saved, indent=2))
         return
     typer.echo(
-        f"{saved['recording']}: {saved['instructions']:,} instructions, {saved['events']:,} events "
-        f"and {saved['output_bytes']:,} bytes of output"
+        f"{plain(saved['recording'])}: {saved['instructions']:,} instructions, "
+        f"{saved['events']:,} events and {saved['output_bytes']:,} bytes of output"
     )
     for loss in saved["lost"]:
         typer.echo(plain(f"lost: {loss}"))
