@@ -46,13 +46,15 @@ def _shut(part: str) -> Inside | None:
 class Digests(msgspec.Struct, frozen=True):
     """What a machine is at one instant, as one 16-byte digest for each of its parts.
 
-    `inside` opens a part, as long as the machine stands still.
+    `inside` opens a part, as long as the machine stands still. `quiet` stands for all that changes
+    only when the harts do something to it: not for themselves, nor for time.
     """
 
     harts: Sequence[bytes]
     devices: Mapping[str, bytes]
     ram: bytes
     inside: Open = _shut
+    quiet: bytes = b""
 
     def parts(self) -> Iterator[tuple[str, bytes]]:
         """Every part with its digest, in a fixed order: harts, devices by name, ram."""

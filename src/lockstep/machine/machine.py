@@ -207,10 +207,12 @@ class Machine:
         """What the machine is now, part by part. What belongs to no other part is the "board"."""
         cpu = self.cpu
         devices = {name: digest(device.save()) for name, device in self.devices.items()}
+        ram = self._ram_digest.update()
+        quiet = digest((devices, ram, self.resets, self.power))
         time = (cpu.icount, cpu.virtual_ns, cpu.mtime)
         devices["board"] = digest((time, cpu.turn, self.resets, self.power))
         harts = [digest(dict(cpu.hart_fields(h))) for h in range(self.config.harts)]
-        return Digests(harts, devices, self._ram_digest.update(), self.inside)
+        return Digests(harts, devices, ram, self.inside, quiet)
 
     def inside(self, part: str) -> Inside:
         """A part, as `digests` names it, taken apart."""

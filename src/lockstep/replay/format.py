@@ -194,7 +194,8 @@ class Checkpoint(Event, frozen=True, tag=32):
     `parts`, `outputs` and `syndromes` hold only what changed since the last checkpoint: the first
     bytes of the digest of a part of the machine, the count of bytes that left through a port, and
     the code that finds what is wrong inside a part (det/syndrome). `chain` is the checksum of all
-    events before this one (replay/chain).
+    events before this one (replay/chain). `distance`: in how many instructions the next periodic
+    one is due, if not when the manifest says (replay/periodic).
     """
 
     kind = "checkpoint"
@@ -204,6 +205,7 @@ class Checkpoint(Event, frozen=True, tag=32):
     outputs: Annotated[dict[str, Uint64], msgspec.Meta(max_length=MAX_NAMES)]
     syndromes: Locators = {}
     chain: int | None = None
+    distance: Uint64 | None = None
 
     def describe(self) -> str:
         """One line for reports; the codes at the end are not for people."""

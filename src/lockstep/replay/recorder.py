@@ -12,10 +12,10 @@ from lockstep.det.state import Digests
 from lockstep.det.world import Arrival, Outlet, World
 from lockstep.replay.format import LOCATOR_BYTES, Checkpoint, answer_event, arrival_event
 from lockstep.replay.log import LogWriter, Output
+from lockstep.replay.periodic import PERIODIC, Periodic, Stretching
 
 V = TypeVar("V")
 
-PERIODIC: Final = "periodic"
 UNDIGESTED: Final = frozenset({"warp"})
 """Checkpoints too frequent to digest at. The arrival that comes with each is its record."""
 
@@ -30,8 +30,8 @@ class Recorder:
         self._log = log
         self._now = now
         self._mutex = mutex
-        self._every = log.manifest.digest_every
-        self._next_digest = Icount(self._every)
+        self._periodic = Periodic(log.manifest.digest_every)
+        self._stretching = Stretching(log.manifest.digest_every)
         self._outlets: dict[str, _RecordingOutlet] = {}
         self._parts: dict[str, bytes] = {}
         self._outputs: dict[str, int] = {}
@@ -46,7 +46,7 @@ class Recorder:
     def horizon(self, now: Icount) -> Icount:
         """As the live world says, but no further than the next digest."""
         live = self._live.horizon(now)
-        return min(live, self._next_digest) if self._every else live
+        return min(live, self._periodic.due) if self._periodic.every else live
 
     def arrivals(self, now: Icount) -> Sequence[Arrival]:
         """What the live world brings, written down before it takes effect."""
@@ -55,6 +55,8 @@ class Recorder:
             self._mutex.require_held("logging an arrival")
             for each in arrived:
                 self._log.append(now, arrival_event(each))
+            self._periodic.arrived(now)
+            self._stretching.arrived()
         return arrived
 
     def checkpoint(self, kind: str, now: Icount, digests: Callable[[], Digests]) -> None:
@@ -62,12 +64,16 @@ class Recorder:
         self._live.checkpoint(kind, now, digests)
         if kind in UNDIGESTED:
             return
-        if kind == PERIODIC:
-            if not self._every or now < self._next_digest:
-                return
-            self._next_digest = digest_after(now, self._every)
+        if kind == PERIODIC and not self._periodic.is_due(now):
+            return
         self._mutex.require_held(f"logging a checkpoint ({kind})")
-        self._log.append(now, self._describe(kind, digests()))
+        taken = digests()
+        distance = None
+        if kind == PERIODIC:
+            spoke = self._log.outputs() != self._outputs
+            distance = self._stretching.distance(b"" if spoke else taken.quiet)
+            self._periodic.taken(now, distance)
+        self._log.append(now, self._describe(kind, taken, distance))
 
     def answered(self, port: str, question: str, data: bytes) -> None:
         """Write down an answer."""
@@ -79,7 +85,7 @@ class Recorder:
         self._mutex.require_held("logging output")
         return self._now()
 
-    def _describe(self, kind: str, digests: Digests) -> Checkpoint:
+    def _describe(self, kind: str, digests: Digests, distance: int | None) -> Checkpoint:
         parts = {name: value[:LOCATOR_BYTES] for name, value in digests.parts()}
         outputs = self._log.outputs()
         moved = _changes(self._parts, parts)
@@ -89,6 +95,7 @@ class Recorder:
             moved,
             _changes(self._outputs, outputs),
             {name: part.syndrome() for name in moved if (part := digests.inside(name))},
+            distance=distance,
         )
         self._parts = parts
         self._outputs = outputs
@@ -110,11 +117,6 @@ class _RecordingOutlet:
     def emit(self, data: bytes) -> None:
         self._output.emit(data, self._recorder.emitting())
         self._live.emit(data)
-
-
-def digest_after(now: Icount, every: int) -> Icount:
-    """The instant of the next periodic checkpoint."""
-    return Icount(now - now % every + every)
 
 
 def _changes(before: dict[str, V], after: dict[str, V]) -> dict[str, V]:

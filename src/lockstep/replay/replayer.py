@@ -27,7 +27,8 @@ from lockstep.replay.format import (
     Logged,
 )
 from lockstep.replay.log import LogReader
-from lockstep.replay.recorder import PERIODIC, UNDIGESTED, digest_after
+from lockstep.replay.periodic import PERIODIC, Periodic
+from lockstep.replay.recorder import UNDIGESTED
 
 _AROUND: Final = 3
 
@@ -61,8 +62,7 @@ class Replayer:
         self._syndromes: dict[str, bytes] = {}
         self._expected_outputs: dict[str, int] = {}
         self._agreed: Icount | None = None
-        self._every = log.manifest.digest_every
-        self._next_digest = Icount(self._every)
+        self._periodic = Periodic(log.manifest.digest_every)
         self._last = START
         self._ended = False
         self._consumed = 0
@@ -103,12 +103,13 @@ class Replayer:
             self._mutex.require_held("replaying an arrival")
             arrived.append(upcoming.event.arrival())
             self._consume()
+            self._periodic.arrived(now)
         return arrived
 
     def checkpoint(self, kind: str, now: Icount, digests: Callable[[], Digests]) -> None:
         """Compare the machine with the digests in the log, if it has any for this checkpoint."""
         upcoming = self._upcoming(now)
-        if self._every > 0 and now > self._next_digest:
+        if self._periodic.every > 0 and now > self._periodic.due:
             raise self._altered_before(now)  # a periodic checkpoint is missing
         if upcoming is not None and upcoming.at == now:
             event = upcoming.event
@@ -116,8 +117,8 @@ class Replayer:
                 self._mutex.require_held(f"checking a checkpoint ({kind})")
                 self._compare(now, event, digests())
                 self._consume()
-                if kind == PERIODIC and self._every > 0:
-                    self._next_digest = digest_after(now, self._every)
+                if kind == PERIODIC:
+                    self._periodic.taken(now, event.distance)
                 return
         if kind not in UNDIGESTED and kind != PERIODIC and (upcoming is not None or self.ended):
             self._diverge("event", f"reached a checkpoint ({kind})")

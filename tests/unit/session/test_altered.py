@@ -109,8 +109,29 @@ def test_the_clock_does_not_jump_past_the_end_of_time(tmp_path, jumps) -> None:
         assert error.remedy
 
 
+@pytest.fixture(scope="module")
+def spinning(tmp_path_factory) -> Path:
+    """Of a machine that does nothing new: its checkpoints are further and further apart."""
+    path = tmp_path_factory.mktemp("spinning") / "spin"
+    kernel = path.with_suffix(".bin")
+    kernel.write_bytes((0x6F).to_bytes(4, "little"))  # j .
+    machine = {"kernel": str(kernel), "bios": "none", "memory": 16 << 20, "pace": "none"}
+    api.record(path, digest_every=1_000, until=5_000_000, **machine)
+    return path
+
+
 def test_a_periodic_checkpoint_that_is_missing(recording, tmp_path) -> None:
     """Whichever it is, and though no other says anything of it: they are due by the manifest."""
+    check_each_is_missed(recording, tmp_path)
+
+
+def test_one_that_is_missing_where_nothing_new_was_done(spinning, tmp_path) -> None:
+    """They are due by the one before."""
+    check_each_is_missed(spinning, tmp_path)
+
+
+def check_each_is_missed(recording: Path, tmp_path: Path) -> None:
+    """Without any one of its periodic checkpoints a recording is refused."""
     log = LogReader(recording)
     periodic = [n for n, each in enumerate(log.events()) if is_periodic(each)]
     log.close()

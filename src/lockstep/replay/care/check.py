@@ -7,9 +7,9 @@ import msgspec
 from lockstep.det.instant import START
 from lockstep.replay.codec import Chunk
 from lockstep.replay.file import ChunkRow, damaged
-from lockstep.replay.format import LOCATOR_BYTES, Checkpoint, Logged
+from lockstep.replay.format import LOCATOR_BYTES, ArrivalEvent, Checkpoint, Logged
 from lockstep.replay.log import LogReader
-from lockstep.replay.recorder import PERIODIC
+from lockstep.replay.periodic import PERIODIC, Periodic
 
 _DIGEST_BYTES = 16
 
@@ -41,8 +41,7 @@ class _Scan:
 
     def __init__(self, log: LogReader) -> None:
         self._log = log
-        self._every = log.manifest.digest_every
-        self._period = 0
+        self._periodic = Periodic(log.manifest.digest_every)
         self._last: Logged | None = None
         self.events = 0
         self.digests = 0
@@ -52,6 +51,8 @@ class _Scan:
         """An event, in its place."""
         self.events += 1
         self._last = logged
+        if isinstance(logged.event, ArrivalEvent):
+            self._periodic.arrived(logged.at)
         if isinstance(logged.event, Checkpoint):
             for flaw in self._flaws(logged, logged.event):
                 raise damaged(
@@ -96,10 +97,11 @@ class _Scan:
         if event.reason == "machine-init" and logged.at != START:
             yield "the machine begins late"
         if event.reason == PERIODIC:
-            period = logged.at // self._every if self._every else 0
-            if period <= self._period:
+            if not self._periodic.every or logged.at < self._periodic.due:
                 yield "it comes too early"
-            self._period = period
+            elif logged.at > self._periodic.due:
+                yield "there is none where it was due"
+            self._periodic.taken(logged.at, event.distance)
         if self._shrunk(event.outputs):
             yield "output vanished"
         self.outputs |= event.outputs
