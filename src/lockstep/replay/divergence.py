@@ -38,7 +38,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Where it was seen, what was expected, what came, what differs, and what is known besides.
 
     `agreed` is the instant of the last digest that matched, `checkpoint` the reason of the one that
-    did not, `altered` the range of a log that is not what was recorded.
+    did not, `altered` the range of a log that is not what was recorded. `afresh`: this is what came
+    the second time, with all code compiled anew.
     """
 
     kind: Kind
@@ -50,6 +51,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     differences: tuple[Difference, ...] = ()
     around: tuple[Nearby, ...] = ()
     altered: tuple[Icount, Icount] | None = None
+    afresh: bool = False
     harts: tuple[Place, ...] = ()
 
     def text(self) -> str:
@@ -65,6 +67,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         lines += [f"  running:      {each}" for each in self.harts]
         if self.agreed is not None:
             lines.append(f"  last agreed:  at instruction {self.agreed:_} (every digest matched)")
+        if self.afresh:
+            lines.append("  tried again:  this is with code compiled anew, none from the cache")
         if self.altered is not None:
             first, last = self.altered
             lines.append(

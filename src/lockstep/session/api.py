@@ -22,8 +22,8 @@ from lockstep.det.world import Arrival
 from lockstep.errors import UsageError
 from lockstep.host.serial import NullSerial
 from lockstep.replay.bounds import MAX_BYTES_AT_INSTANT
-from lockstep.replay.log import LogReader
 from lockstep.session import archive
+from lockstep.session.blame import replay_fairly
 from lockstep.session.build import live, replayed
 from lockstep.session.config import (
     DIGEST_EVERY,
@@ -39,6 +39,7 @@ from lockstep.session.imagesearch import Given, parse_given
 from lockstep.session.instants import parse_timeout, parse_until, parse_until_in
 from lockstep.session.outcome import SERIAL, Outcome
 from lockstep.session.pace import Choice
+from lockstep.session.regions import Code
 from lockstep.stops import leave
 
 AnyPath = str | PathLike[str]
@@ -124,9 +125,9 @@ def replay(
     """
     asked = checked(_Replaying, {"until": until, "realtime": realtime, "engine": engine})
     kept = _KeptOutput()
-    log = LogReader(Path(_path("the recording", recording)))
-    try:
-        stop = parse_until_in(_text(asked.until), "until", log)
+
+    def attempt(code: Code) -> Outcome:
+        kept.data.clear()
         with replayed(
             log,
             Console(kept),
@@ -134,10 +135,13 @@ def replay(
             realtime=asked.realtime,
             engine=asked.engine,
             images=_given({} if images is None else images),
+            code=code,
         ) as session:
-            outcome = session.run()
-    finally:
-        log.close()
+            return session.run()
+
+    with archive.open_log(Path(_path("the recording", recording))) as log:
+        stop = parse_until_in(_text(asked.until), "until", log)
+        outcome = replay_fairly(log, attempt)
     if outcome.given_up:
         leave(outcome.exit_status)
     return Run(outcome, bytes(kept.data))

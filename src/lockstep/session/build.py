@@ -196,7 +196,12 @@ def replayed(
         config = msgspec.structs.replace(config, engine=engine)
     found = find_images(log, images)
     ram = _ram(config.memory)
-    with supply(config.engine, _tell, code) as regions, _locks(enabled=True) as locks:
+    code = code or Code()
+    with (
+        supply(config.engine, _tell) as regions,
+        code.used(config.engine, regions, _tell),
+        _locks(enabled=True) as locks,
+    ):
         instants = _Instants()
         world = Replayer(log, instants.now, locks.replay, lambda port, data: console.emit(data))
         end = FOREVER if world.ended else world.end

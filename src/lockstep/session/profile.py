@@ -22,11 +22,13 @@ from lockstep.det.state import Digests
 from lockstep.errors import UsageError
 from lockstep.host.serial import NullSerial
 from lockstep.session.archive import open_log
+from lockstep.session.blame import replay_fairly
 from lockstep.session.build import replayed
 from lockstep.session.console import Console
 from lockstep.session.imagesearch import Given
 from lockstep.session.outcome import TO_THE_END, Outcome, Until
 from lockstep.session.probe import Probe
+from lockstep.session.regions import Code
 from lockstep.session.symbols import Symbols
 
 EVERY: Final = 50_000
@@ -156,18 +158,25 @@ def profile(
                 f"there are no instructions from {first:,} to {upto:,} to profile",
                 remedy=f"the recording has {end:,}: ask for some of them",
             )
-        sampler = Sampler(strata(Icount(first), upto, every))
-        with replayed(
-            log,
-            Console(NullSerial()),
-            until=Until(upto) if upto < end else TO_THE_END,
-            engine=engine,
-            progress=tell,
-            probe=sampler,
-            symbols=symbols,
-            images=images,
-        ) as session:
-            outcome = session.run()
+        samplers: list[Sampler] = []
+
+        def attempt(code: Code) -> Outcome:
+            samplers[:] = [Sampler(strata(Icount(first), upto, every))]
+            with replayed(
+                log,
+                Console(NullSerial()),
+                until=Until(upto) if upto < end else TO_THE_END,
+                engine=engine,
+                progress=tell,
+                probe=samplers[0],
+                symbols=symbols,
+                images=images,
+                code=code,
+            ) as session:
+                return session.run()
+
+        outcome = replay_fairly(log, attempt)
+    (sampler,) = samplers
     sampler.settle(Icount(outcome.instructions))
     return _profile(sampler, Icount(first), every, outcome, symbols)
 

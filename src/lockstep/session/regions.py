@@ -26,15 +26,15 @@ class Supply:
     """Regions from a store, or else from a process that compiles them while the guest goes on.
 
     `notify` is told, from any thread, if that process dies once too often, or if the store cannot
-    be used. With `afresh` there is no store, and the interpreter is none from the cache either.
+    be used.
     """
 
-    def __init__(self, notify: Notify, *, afresh: bool = False) -> None:
+    def __init__(self, notify: Notify) -> None:
         from lockstep.cpu.native.regions.service import Geometric
 
         self.thresholds: Thresholds = Geometric()
         self._notify = notify
-        self._store = open_store(notify, use=not afresh)
+        self._store = open_store(notify)
         self._helper = Helper(_SMITH, most_restarts=RESTARTS)
         self._workshop: Workshop | None = None
         self.aide: Aide | None = self._compile
@@ -59,10 +59,11 @@ class Supply:
         finally:
             self._compile_ns += monotonic_ns() - began
 
-    @property
-    def used_store(self) -> bool:
-        """Whether anything was executed that another run compiled."""
-        return self._workshop is not None and self._workshop.used_store
+    def forgo_store(self) -> None:
+        """Neither read nor write the store. Before the workshop opens."""
+        assert self._workshop is None, "the store is in use"
+        self._store.close()
+        self._store = open_store(self._notify, use=False)
 
     def stats(self) -> dict[str, int]:
         """What was made where, so far."""
@@ -96,32 +97,33 @@ class Code:
         self.afresh: Final = afresh
         self.cached = False
 
+    @contextmanager
+    def used(self, engine: str, regions: Supply | None, notify: Notify) -> Iterator[None]:
+        """Have a machine with that engine made, and run, while the context lasts."""
+        if engine == "reference":
+            yield
+            return
+        from lockstep.cpu.native import objects
+
+        if self.afresh:
+            if regions is not None:
+                regions.forgo_store()
+            objects.compile_anew(notify, None if regions is None else regions.aide)
+        try:
+            yield
+        finally:
+            products = 0 if regions is None else regions.stats().get("cache_products", 0)
+            self.cached = objects.from_cache() or products > 0
+
 
 @contextmanager
-def supply(engine: str, notify: Notify, code: Code | None = None) -> Iterator[Supply | None]:
-    """What an engine of this name needs, with its code as `code` says."""
-    code = code or Code()
-    if engine == "reference":
+def supply(engine: str, notify: Notify) -> Iterator[Supply | None]:
+    """What an engine of this name needs."""
+    if engine != "auto":
         yield None
         return
-    made = Supply(notify, afresh=code.afresh) if engine == "auto" else None
+    made = Supply(notify)
     try:
-        if code.afresh:
-            _compile_anew(notify, made)
         yield made
     finally:
-        code.cached = _interpreter_cached() or (made is not None and made.used_store)
-        if made is not None:
-            made.close()
-
-
-def _compile_anew(notify: Notify, made: Supply | None) -> None:
-    from lockstep.cpu.native.objects import compile_anew
-
-    compile_anew(notify, None if made is None else made.aide)
-
-
-def _interpreter_cached() -> bool:
-    from lockstep.cpu.native.objects import from_cache
-
-    return from_cache()
+        made.close()

@@ -17,11 +17,13 @@ from lockstep.errors import Divergence
 from lockstep.host.serial import NullSerial
 from lockstep.session import api
 from lockstep.session.archive import open_log
+from lockstep.session.blame import replay_fairly
 from lockstep.session.build import live, replayed
 from lockstep.session.config import MachineConfig
 from lockstep.session.console import Console
 from lockstep.session.loop import Session
 from lockstep.session.outcome import Outcome
+from lockstep.session.regions import Code
 from lockstep.stops import leave
 from lockstep.threads import start
 
@@ -98,11 +100,15 @@ def _replay(recording: Path) -> tuple[Seen, bool]:
     far_end = _Shown(None)
     started = time.monotonic()
     matched = True
+
+    def attempt(code: Code) -> Outcome:
+        far_end.data.clear()
+        with replayed(log, Console(far_end), code=code) as session:
+            return session.run()
+
     with open_log(recording) as log:
         try:
-            with replayed(log, Console(far_end)) as session:
-                outcome = session.run()
-            _heed(outcome)
+            _heed(replay_fairly(log, attempt))
         except Divergence:
             matched = False
     return Seen(bytes(far_end.data), time.monotonic() - started), matched

@@ -27,6 +27,12 @@ GUESTS = Path(__file__).parents[3] / "guests" / "build"
 DEMO = str(files("lockstep.ui") / "data" / "demo.elf")
 
 
+@pytest.fixture(autouse=True)
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replay that fails without code from the cache is not tried again: see test_blame.py."""
+    monkeypatch.setenv("LOCKSTEP_CACHE_SIZE", "0")
+
+
 @pytest.fixture(scope="module", params=["real", "skip"])
 def recording(request, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("altered") / "demo"

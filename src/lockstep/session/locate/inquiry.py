@@ -1,9 +1,10 @@
 """The inquiry into a divergence: run the recording again, find out what is right, and narrow it.
 
 A recording holds digests, not values, so the right values come from a run that passes the digest
-at which another failed. That is a plain second run if the first was disturbed, or one on the other
-engine if the engine is to blame. Without any such run the recording itself does not fit this
-version and these images, and all that can be said is in its codes.
+at which another failed. That is a plain second run if the first was disturbed, one with all code
+compiled anew if the cache is to blame, or one on another engine if the engine is. Without any such
+run the recording itself does not fit this version and these images, and all that can be said is in
+its codes.
 """
 
 from collections.abc import Iterator
@@ -21,10 +22,12 @@ from lockstep.session.locate.narrow import Parting, narrow
 from lockstep.session.locate.rerun import Conditions, Recorded, Run, change_engine, seen
 from lockstep.session.symbols import Symbols
 
-Cause = Literal["transient", "engine", "recording", "unsteady"]
+Cause = Literal["transient", "cache", "engine", "recording", "unsteady"]
 
 _SAID: Final[dict[Cause, str]] = {
     "transient": "another run passes here, so the recording is right and this run was disturbed",
+    "cache": "it passes here with all code compiled anew, so the recording is right and the code "
+    "in the cache wrong",
     "engine": "it passes here on the {other} engine, so the recording is right and {engine} wrong",
     "recording": "every run fails alike: the log or the images are not what was recorded, or this "
     "version of lockstep computes something else",
@@ -111,10 +114,14 @@ class _Case:
         second = self._up_to_there(plain)
         if second.failure is None:
             return self._against(plain, second.machine)
+        if second.cached:
+            plain = plain._replace(afresh=True)  # whatever follows
+            if self._up_to_there(plain).failure is None:
+                return self._found("cache")
         if not self._same(second):
             return self._found("unsteady")
         for engine in self._other_engines():
-            other = Conditions(self._suspect.engine, {self._agreed: [change_engine(engine)]})
+            other = plain._replace(acts={self._agreed: [change_engine(engine)]})
             if self._up_to_there(other).failure is None:
                 return self._parted("engine", other, plain, engine)
         found = self._found("recording")

@@ -17,6 +17,7 @@ from lockstep.session.console import Console
 from lockstep.session.imagesearch import Given
 from lockstep.session.outcome import Until
 from lockstep.session.probe import Act, Probe, Seen
+from lockstep.session.regions import Code
 from lockstep.session.symbols import Symbols
 
 Tell = Callable[[Icount, int], None] | None
@@ -26,18 +27,21 @@ Acts = Mapping[Icount, Sequence[Act]]
 
 
 class Conditions(NamedTuple):
-    """How to run a recording: on which engine (None: that of the recording), and what is done to
-    the machine on its way."""
+    """How to run a recording: on which engine (None: that of the recording), what is done to the
+    machine on its way, and whether all code is compiled `afresh`, without the cache."""
 
     engine: str | None = None
     acts: Acts = MappingProxyType({})
+    afresh: bool = False
 
 
 class Run(NamedTuple):
-    """A run that is over: the machine as it was then, and what ended it before its time."""
+    """A run that is over: the machine as it was then, what ended it before its time, and whether
+    it had code from the cache."""
 
     machine: Machine
     failure: ReplayDivergence | BadRecording | None
+    cached: bool = False
 
 
 class Recorded:
@@ -67,6 +71,7 @@ class Recorded:
         self.runs += 1
         probe = Probe(both, at_checkpoint, seen)
         failure = None
+        code = Code(afresh=conditions.afresh)
         log = LogReader(self.path)
         try:
             with replayed(
@@ -78,6 +83,7 @@ class Recorded:
                 probe=probe,
                 symbols=symbols,
                 images=self._images,
+                code=code,
             ) as session:
                 outcome = session.run()
             if outcome.given_up:  # or a part of a recording would be taken for all of it
@@ -91,7 +97,7 @@ class Recorded:
         if not hasattr(probe, "machine"):
             assert failure is not None, "a run without a machine has failed"
             raise failure
-        return Run(probe.machine, failure)
+        return Run(probe.machine, failure, code.cached)
 
 
 def seen(machine: Machine) -> None:

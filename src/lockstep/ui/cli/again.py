@@ -7,13 +7,16 @@ from typing import Any, NamedTuple
 import typer
 
 from lockstep.det.instant import Icount
-from lockstep.host.serial import NullSerial, Serial
+from lockstep.host.repeated import RepeatedOutput
+from lockstep.host.serial import NullSerial
 from lockstep.session.archive import check, info, open_log
+from lockstep.session.blame import replay_fairly
 from lockstep.session.build import replayed
 from lockstep.session.console import Console
 from lockstep.session.imagesearch import Given
 from lockstep.session.instants import parse_until_in
 from lockstep.session.outcome import Outcome
+from lockstep.session.regions import Code
 from lockstep.session.symbols import Symbols
 from lockstep.ui.cli.plain import plain
 from lockstep.ui.cli.progress import progress
@@ -31,7 +34,7 @@ class Replayed(NamedTuple):
 
 def run_again(
     recording: str,
-    far_end: Serial,
+    far_end: RepeatedOutput | None = None,
     *,
     until: str | None = None,
     marks: bool = False,
@@ -39,22 +42,31 @@ def run_again(
     symbols: Symbols | None = None,
     images: Given | None = None,
 ) -> Replayed:
-    """Replay with the console at `far_end`."""
-    console = not isinstance(far_end, NullSerial)
-    with (
-        open_log(Path(recording)) as log,
-        progress("replaying", log.end(), console=console) as tell,
-        replayed(
+    """Replay with the console at `far_end`, if anywhere."""
+    stats: dict[str, int | float] = {}
+
+    def attempt(code: Code) -> Outcome:
+        if far_end is not None:
+            far_end.begin()
+        with replayed(
             log,
-            Console(far_end, marks=marks),
+            Console(far_end or NullSerial(), marks=marks),
             until=parse_until_in(until, "--until", log),
             realtime=realtime,
             progress=tell,
             symbols=symbols,
             images=images,
-        ) as session,
+            code=code,
+        ) as session:
+            outcome = session.run()
+            stats.update(session.stats())
+            return outcome
+
+    with (
+        open_log(Path(recording)) as log,
+        progress("replaying", log.end(), console=far_end is not None) as tell,
     ):
-        return Replayed(session.run(), session.stats(), log.ended, log.end())
+        return Replayed(replay_fairly(log, attempt), stats, log.ended, log.end())
 
 
 def verify_recording(
@@ -69,7 +81,7 @@ def verify_recording(
     check(Path(recording), images)
     facts = info(Path(recording))
     if not quick:
-        outcome = run_again(recording, NullSerial(), symbols=symbols, images=images).outcome
+        outcome = run_again(recording, symbols=symbols, images=images).outcome
         if outcome.given_up:
             if as_json:
                 ending = {"ended_by": outcome.reason, "instructions": outcome.instructions}

@@ -9,12 +9,13 @@ import typer
 
 from lockstep.errors import LockstepError
 from lockstep.session.archive import check, info, open_log
+from lockstep.session.blame import discard_cache
 from lockstep.session.imagesearch import Given
 from lockstep.session.locate.inquiry import inquire
 from lockstep.session.locate.plain import plain
 from lockstep.session.locate.rerun import Conditions, Recorded
 from lockstep.session.symbols import Symbols
-from lockstep.ui.cli.again import say_verified
+from lockstep.ui.cli.again import say_verified, verify_recording
 from lockstep.ui.cli.progress import progress
 
 
@@ -30,6 +31,12 @@ def locate_divergence(
     if verdict.failure is None:
         check(path, images)  # only now: what was altered is to be located first
         say_verified(recording, info(path), as_json=as_json)
+        return
+    if verdict.found is not None and verdict.found.cause == "cache":
+        if not as_json:
+            typer.echo(verdict.found.text())
+        discard_cache()
+        verify_recording(recording, symbols, images=images, as_json=as_json)
         return
     if as_json:
         stop(verdict.failure, plain(verdict.failure, verdict.found))

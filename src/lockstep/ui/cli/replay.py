@@ -28,6 +28,7 @@ def replay(
     as_json: o.ConsoleJson = False,
 ) -> None:
     """Replay a recording, console included. Succeeds only if all of it came out the same."""
+    from lockstep.host.repeated import RepeatedOutput
     from lockstep.host.serial import check_written, output_only
     from lockstep.host.terminal import undisturbed
     from lockstep.session.imagesearch import parse_given
@@ -37,7 +38,7 @@ def replay(
 
     images = parse_given(image or ())
     names = read_symbols(symbols)
-    far_end = output_only()
+    far_end = RepeatedOutput(output_only)
     with undisturbed(0):
         outcome, counted, ended, end = run_again(
             recording,

@@ -58,6 +58,7 @@ _WORDS: Final = {
     "compiled_bytes": "code linked",
     "cache_hits": "pages found",
     "cache_misses": "pages not found",
+    "cache_products": "compilations that were of use",
     "device_accesses": "register accesses",
 }
 _UNITS: Final = {"_ns": "s", "_bytes": "bytes"}

@@ -126,10 +126,10 @@ class Workshop:
         self._names: dict[bytes, list[bytes]] = {}  # of products, by line
         self._linked: dict[bytes, _Linked] = {}  # by name
         self._waiting: dict[int, Hot] = {}  # by page
-        self._counts = Counter(compiled_pages=0, compiled_bytes=0, cache_hits=0, cache_misses=0)
+        self._counts = Counter(
+            compiled_pages=0, compiled_bytes=0, cache_hits=0, cache_misses=0, cache_products=0
+        )
         self._closed = False  # or there is no smith any more
-        self.used_store = False
-        """Whether anything was linked that another run compiled."""
         self._threads = [
             threading.Thread(target=work, name=name, daemon=True)
             for name, work in (("librarian", self._look_up_all), ("smith", self._compile_all))
@@ -199,7 +199,7 @@ class Workshop:
         if name not in self._linked:
             for made in self._store.get(name):
                 if hashlib.sha256(made).digest() == name and self._link(name, made):
-                    self.used_store = True
+                    self._counts["cache_products"] += 1
         return self._linked.get(name)
 
     # The smith.
