@@ -18,6 +18,9 @@ from lockstep.session import api, archive
 from stress.recording import Recording
 
 DEMO = files("lockstep.ui") / "data" / "demo.elf"
+WORDS = (0x100002B7, 0x02100313, 0x00628023, 0x001002B7, 0x00073337, 0x33330313, 0x0062A023)
+FAILING = b"".join(word.to_bytes(4, "little") for word in WORDS)
+"""A guest that writes ! to the UART, and 0x73333 to the finisher."""
 BUILT = Path(__file__).parents[2] / "guests" / "build"
 
 
@@ -48,6 +51,7 @@ def record(directory: Path) -> None:
         path = directory / f"{name}.lockstep"
         api.record(path, kernel=kernel, smp=harts, digest_every=every, typed=keys, **machine)
     _ended(directory, images, machine)
+    _beside(directory, machine)
     _cut(images, directory)
     shutil.rmtree(images)
     recordings = sorted(directory.glob("*.lockstep"))
@@ -59,10 +63,16 @@ def _ended(directory: Path, images: Path, machine: dict[str, Any]) -> None:
     """Revision 4: an end that was asked for, and what the guest said of its own failure."""
     lottery = str(images / "lottery.elf")
     api.record(directory / "until.lockstep", kernel=lottery, until="20ms", **machine)
-    failing = images / "failing.bin"  # writes ! to the UART, and 0x73333 to the finisher
-    words = (0x100002B7, 0x02100313, 0x00628023, 0x001002B7, 0x00073337, 0x33330313, 0x0062A023)
-    failing.write_bytes(b"".join(word.to_bytes(4, "little") for word in words))
+    failing = images / "failing.bin"
+    failing.write_bytes(FAILING)
     api.record(directory / "failing.lockstep", kernel=str(failing), **machine)
+
+
+def _beside(directory: Path, machine: dict[str, Any]) -> None:
+    """Revision 4: a recording that names its image, which lies beside it, by name and hash."""
+    kernel = directory / "beside.lockstep.bin"
+    kernel.write_bytes(FAILING)
+    api.record(directory / "beside.lockstep", kernel=str(kernel), **(machine | {"embed": False}))
 
 
 def _cut(images: Path, directory: Path) -> None:

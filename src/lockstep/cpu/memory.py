@@ -64,7 +64,7 @@ class Ram:
         start = self._offset(addr, size)
         return bytes(self.view[start : start + size])
 
-    def write(self, addr: int, data: bytes) -> None:
+    def write(self, addr: int, data: bytes | memoryview) -> None:
         """A write by the host, between two instructions."""
         start, size = self._offset(addr, len(data)), len(data)
         if not size:

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from lockstep.errors import UsageError
 from lockstep.machine.board import DRAM_BASE, PAGE, ROM, BoardConfig
 from lockstep.machine.dtb import Initrd
-from lockstep.machine.images import Movable, Segment, parse_image
+from lockstep.machine.images import LIMIT, Movable, Segment, parse_image
 
 MIB: Final = 1 << 20
 KERNEL_ALIGN: Final = 2 * MIB
@@ -78,7 +78,7 @@ def plan_boot(config: BoardConfig, make_dtb: Callable[[Initrd | None], bytes]) -
 
 def _place(placed: list[Placed], name: str, data: bytes, free: int) -> int:
     """Place an image, at `free` if it does not care; return its entry point."""
-    image = parse_image(name, data)
+    image = parse_image(name, data, LIMIT - sum(len(p.segment.data) for p in placed))
     if isinstance(image, Movable):
         placed.append(Placed(name, Segment(free, image.data, image.extent)))
         return free

@@ -1,6 +1,7 @@
 """Images are told apart by their contents, and what cannot run here is refused with a reason."""
 
 import gzip
+import random
 import re
 import struct
 import tracemalloc
@@ -260,3 +261,11 @@ def test_anything_else_below_ram_stays_in_its_segment(data: bytes) -> None:
     image = parse_image("kernel", data)
     assert isinstance(image, Fixed)
     assert image.segments[0].address < BASE
+
+
+def test_a_wrapping_and_what_is_in_it_are_bounded_together() -> None:
+    """Both are held while one is unpacked."""
+    twice = gzip.compress(gzip.compress(random.Random(1).randbytes(3 * MIB), 0), 0)
+    assert isinstance(parse_image("kernel", twice, 7 * MIB), Movable)
+    with pytest.raises(UsageError, match="enormous"):
+        parse_image("kernel", twice, 5 * MIB)

@@ -34,13 +34,15 @@ _OTHER_KERNELS: Final = (
 def parse_image(name: str, data: bytes, limit: int = LIMIT) -> Image:
     """Find out what `data` is. `name` is what the user knows it by: "kernel", "firmware".
 
-    `limit`: bytes that may be unpacked, at each layer. Raises UsageError.
+    `limit`: bytes that may be unpacked: what is unpacked of a layer and what is in that, together.
+    Raises UsageError.
     """
+    held = 0
     for _ in range(MOST_LAYERS + 1):
-        inner = unpacked(name, data, limit)
+        inner = unpacked(name, data, limit - held)
         if inner is None:
             return _parse_plain(name, data)
-        data = inner
+        data, held = inner, len(inner)
     raise UsageError(
         f"the {name} is packed more than {MOST_LAYERS} times over",
         remedy="give what is inside it",

@@ -107,7 +107,7 @@ def _segment(name: str, data: bytes, header: _Header, unread: Sequence[range]) -
         below = 0
     if not extent:
         return None
-    return Segment(header["p_paddr"] + below, data[start : start + size], extent)
+    return Segment(header["p_paddr"] + below, memoryview(data)[start : start + size], extent)
 
 
 def _is_unread(content: bytes, unread: Sequence[range]) -> bool:

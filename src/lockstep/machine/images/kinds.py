@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 LIMIT: Final = 1 << 30
-"""Bytes. No kernel is larger than this, packed or unpacked; a decompression bomb is."""
+"""Bytes. No kernel is larger than this, packed or unpacked; a decompression bomb is. All that is
+unpacked at a time is no more."""
 
 AGAIN: Final = "copy the file again from where it came"
 
@@ -14,7 +15,7 @@ class Segment(NamedTuple):
     """Bytes for a place in memory, which takes `extent` bytes there: the rest is zeros."""
 
     address: int
-    data: bytes
+    data: bytes | memoryview
     extent: int
 
 
