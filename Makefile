@@ -9,7 +9,7 @@ PYTEST_FLAGS ?= -q -n 2 --dist loadgroup
 
 # command=package: the package is installed when the command is missing
 TOOLS   := qemu-system-riscv64=qemu-system-misc riscv64-unknown-elf-gcc=gcc-riscv64-unknown-elf \
-           riscv64-linux-gnu-objdump=binutils-riscv64-linux-gnu
+           riscv64-linux-gnu-objdump=binutils-riscv64-linux-gnu strace=strace
 
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo)
 INSTALL := $(SUDO) apt-get update -qq && \

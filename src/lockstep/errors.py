@@ -3,6 +3,17 @@
 Status 1 is none of them: lockstep did what it should, and the guest reported failure.
 """
 
+import errno
+from typing import Final
+
+_OF_HOST: Final = frozenset(
+    (
+        *(errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.EMFILE),
+        *(errno.ENFILE, errno.ENOLCK, errno.EINTR, errno.ENOBUFS),
+    )
+)
+"""Of system calls: the host has not enough of something, or its hardware fails."""
+
 
 class LockstepError(Exception):
     """Base of all. `remedy` says what to do; `exit_status` is what the command ends with, and
@@ -53,3 +64,16 @@ class HostFailure(LockstepError):
 
     exit_status = 6
     kind = "host-failure"
+
+
+def is_of_host(error: BaseException) -> bool:
+    """Whether what failed is the host, and would fail for anybody, whatever was asked for."""
+    if isinstance(error, OSError):
+        return error.errno in _OF_HOST
+    return isinstance(error, MemoryError)
+
+
+def blame(error: BaseException, otherwise: type[LockstepError]) -> type[LockstepError]:
+    """What to raise when something cannot be done because of `error`: `otherwise`, unless that is
+    the host's fault."""
+    return HostFailure if is_of_host(error) else otherwise

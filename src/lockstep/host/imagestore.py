@@ -22,6 +22,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 import zstandard
 
+from lockstep.errors import is_of_host
 from lockstep.host.plainfile import open_plain, read_plain
 
 LIMIT: Final = 2 << 30
@@ -76,14 +77,17 @@ class ImageStore:
         self._shrink()
 
     def get(self, sha256: str, size: int) -> bytes | None:
-        """The image with this hash, of `size` bytes, if it is kept and sound."""
+        """The image with this hash, of `size` bytes, if it is kept and sound. Raises OSError if
+        nobody can tell."""
         if not _NAME.fullmatch(sha256):
             return None
         for packed, most in ((False, size), (True, size + size // 64 + _PIECE)):
             try:
                 stored = read_plain(self._path(sha256, packed=packed), most)
                 data = _unpacked(stored, size) if packed else stored
-            except (OSError, zstandard.ZstdError):
+            except (OSError, zstandard.ZstdError) as error:
+                if is_of_host(error):
+                    raise
                 continue  # it is not kept like that
             if hashlib.sha256(data).hexdigest() == sha256:
                 return data

@@ -29,7 +29,7 @@ class OutputPump:
     """Takes bytes from the vCPU thread and writes them, blocking, in a thread of its own.
 
     `write` writes all it is given or raises OSError, after which output is thrown away. `lost` is
-    the reason, unless that is a reader who left.
+    the reason, unless that is a reader who left. Raises HostFailure if there are no threads left.
     """
 
     def __init__(
@@ -93,6 +93,9 @@ class OutputPump:
         while (data := self._next()) is not None:
             try:
                 self._write(data)
+            except MemoryError:
+                self.lost = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+                self.abandon()
             except OSError as error:
                 if not isinstance(error, BrokenPipeError):
                     self.lost = error

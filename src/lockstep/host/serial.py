@@ -11,7 +11,7 @@ import tty
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from lockstep.errors import HostFailure, UsageError
+from lockstep.errors import HostFailure, UsageError, blame
 from lockstep.host.messages import write_console
 from lockstep.host.output import OutputPump, write_all
 from lockstep.host.samefile import NOTHING, Spared, refuse, refuse_streams
@@ -148,7 +148,7 @@ class FileSerial(FdSerial):
                 os.close(fd)
                 raise
         except OSError as error:
-            raise UsageError(
+            raise blame(error, UsageError)(
                 f"the serial output file {path} cannot be written: {error.strerror}",
                 remedy="check the directory, its permissions and the free space",
             ) from None

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from lockstep.errors import UsageError
+from lockstep.errors import UsageError, blame
 from lockstep.host.output import OutputPump
 
 CHUNK: Final = 4096
@@ -74,7 +74,7 @@ def _bind(sock: socket.socket, address: tuple[str, int] | str, option: str) -> N
         sock.listen(1)
     except (OSError, OverflowError) as error:
         sock.close()
-        raise UsageError(
+        raise blame(error, UsageError)(
             f"{option}: cannot listen there: {error}",
             remedy="choose a free port, or a path in a directory that is there and yours",
         ) from None

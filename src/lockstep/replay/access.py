@@ -10,13 +10,13 @@ would have to repair it in place, whose directory may be read-only, or full, or 
 import os
 import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from lockstep.errors import HostFailure
 from lockstep.replay import scratch
 from lockstep.replay.copying import Changed, copy_database
+from lockstep.replay.faults import discard
 from lockstep.replay.hardening import harden
 from lockstep.replay.regular import NotRegular, beside, check_side_files, read_header
 
@@ -76,23 +76,15 @@ def _connect_to_copy(path: Path, *, log: bool = True) -> Opened:
         copy_database(path, directory / "copy", log=log)
         return _connect(str(directory / "copy")), lambda: _remove(directory)
     except (OSError, NotRegular) as error:
-        with suppress(OSError):
-            scratch.remove(directory)
-        raise _cannot_copy(path, error) from error
+        raise _cannot_copy(path, error, left=discard(directory)) from error
     except BaseException:
-        with suppress(OSError):
-            scratch.remove(directory)
+        discard(directory)
         raise
 
 
 def _remove(directory: Path) -> None:
-    try:
-        scratch.remove(directory)
-    except OSError as error:
-        raise HostFailure(
-            f"the temporary copy {directory} cannot be removed: {error.strerror}",
-            remedy="Remove it by hand.",
-        ) from error
+    if left := discard(directory):
+        raise HostFailure(f"the temporary copy {directory} cannot be removed", remedy=left.strip())
 
 
 def _too_quick(path: Path) -> HostFailure:
@@ -102,9 +94,11 @@ def _too_quick(path: Path) -> HostFailure:
     )
 
 
-def _cannot_copy(path: Path, error: Exception) -> HostFailure:
+def _cannot_copy(path: Path, error: Exception, left: str = "") -> HostFailure:
     what = error.strerror if isinstance(error, OSError) and error.strerror else error
-    return HostFailure(f"{path} has to be copied to be read, which fails: {what}", remedy=_NO_ROOM)
+    return HostFailure(
+        f"{path} has to be copied to be read, which fails: {what}", remedy=_NO_ROOM + left
+    )
 
 
 def _needs_its_log(path: Path, header: bytes) -> bool:

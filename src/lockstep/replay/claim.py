@@ -37,10 +37,10 @@ class Claim:
             raise
 
     def holds(self, path: Path) -> bool:
-        """Whether the file is the one that has this name."""
+        """Whether the file is the one that has this name. Raises OSError."""
         try:
             return os.path.samestat(os.stat(path), os.fstat(self._file))
-        except OSError:
+        except FileNotFoundError:
             return False
 
     def in_use(self) -> bool:

@@ -21,13 +21,21 @@ import msgspec
 from lockstep.errors import (
     BadRecording,
     HostFailure,
-    LockstepError,
     RecordingExists,
     UsageError,
 )
 from lockstep.replay.access import Opened, connect_to_read, connect_to_rescue
 from lockstep.replay.bounds import MAX_IMAGE, MAX_IMAGES, MAX_JSON, MAX_TABLES
 from lockstep.replay.codec import checksum, compress, decompress, verify_checksum
+from lockstep.replay.faults import (
+    blame,
+    cannot_begin,
+    cannot_go_on,
+    cannot_read,
+    damaged,
+    flaw,
+    unreadable,
+)
 from lockstep.replay.format import VERSION
 from lockstep.replay.hardening import long_rows, read_schema, was_interrupted
 from lockstep.replay.json import decode_json
@@ -36,7 +44,6 @@ from lockstep.replay.regular import APPLICATION_ID, NOT_ONE, beside, left_behind
 from lockstep.replay.syncer import Syncer
 
 _PAGE_SIZE: Final = 1024
-_DISK_ERRORS: Final = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MOST_TIDIED: Final = 1 << 28
 
 # In the order in which a finished file holds them: of one that is cut short, the most can be saved.
@@ -102,13 +109,13 @@ class RecordingFile:
                 remedy=f"Choose another name with -o.{left_behind(path)}",
             ) from error
         except OSError as error:
-            raise _cannot_begin(path, error) from error
+            raise cannot_begin(path, error, blame(error, UsageError)) from error
         try:
             # Two threads write, one at a time: the replay mutex sees to that.
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
             place.close()
-            raise _cannot_begin(path, error) from error
+            raise cannot_begin(path, error, HostFailure) from error
         except BaseException:
             place.close()
             raise
@@ -117,7 +124,7 @@ class RecordingFile:
             file._lay_out()
         except (OSError, sqlite3.Error) as error:
             file.close()
-            raise _cannot_begin(path, error) from error
+            raise cannot_begin(path, error, HostFailure) from error
         except BaseException:
             file.close()
             raise
@@ -210,7 +217,7 @@ class RecordingFile:
             try:  # at the end the log is copied into the file, and only then removed
                 return self.path.stat().st_size + 2 * log.stat().st_size
             except FileNotFoundError as error:
-                raise _cannot_go_on(self.path, error) from error
+                raise cannot_go_on(self.path, error) from error
 
     def settle(self) -> None:
         """Move what the -wal file holds into the database, if nobody is reading it just now."""
@@ -229,7 +236,7 @@ class RecordingFile:
         `tidy`: with everything in its place and nothing in between, for which it is written anew.
         """
         if self._place is not None and not self._place.is_ours():
-            raise _cannot_go_on(self.path, FileNotFoundError("it was removed"))
+            raise cannot_go_on(self.path, FileNotFoundError("it was removed"))
         with self._writing():
             if tidy and self.path.stat().st_size <= _MOST_TIDIED:
                 with suppress(sqlite3.Error):  # a full disk, or a reader: it is whole all the same
@@ -247,7 +254,7 @@ class RecordingFile:
 
     def about(self, name: str, kind: type[Any]) -> Any:
         """The struct in the table called so, or None."""
-        with _reading(self.path):
+        with _reading(self.path, self._db):
             row = self._db.execute(f"SELECT crc, json FROM {name}").fetchone()
             if row is None:
                 return None
@@ -260,7 +267,7 @@ class RecordingFile:
 
     def image(self, sha256: str, limit: int = MAX_IMAGE) -> bytes | None:
         """The contents of an embedded image, which is not longer than `limit`."""
-        with _reading(self.path), long_rows(self._db):
+        with _reading(self.path, self._db), long_rows(self._db):
             row = self._db.execute(
                 "SELECT size, data FROM images WHERE sha256 = ?", (sha256,)
             ).fetchone()
@@ -271,7 +278,7 @@ class RecordingFile:
 
     def embedded(self) -> set[str]:
         """The hashes of the embedded images."""
-        with _reading(self.path):
+        with _reading(self.path, self._db):
             rows = self._db.execute("SELECT sha256 FROM images").fetchmany(MAX_IMAGES + 1)
             if len(rows) > MAX_IMAGES:
                 raise damaged(self.path, f"it holds more than {MAX_IMAGES} images")
@@ -297,10 +304,10 @@ class RecordingFile:
 
     def check_structure(self) -> None:
         """Have SQLite look at every page."""
-        with _reading(self.path):
-            found = str(self._db.execute("PRAGMA integrity_check(1)").fetchone()[0])
-        if found != "ok":
-            raise damaged(self.path, found.splitlines()[-1])
+        with _reading(self.path, self._db):
+            found = flaw(self._db)
+        if found is not None:
+            raise damaged(self.path, found)
 
     def _keep(self, place: Place) -> None:
         if place.replaces:
@@ -326,7 +333,7 @@ class RecordingFile:
         after = -1
         clause = "AND" if "WHERE" in query else "WHERE"
         while True:
-            with _reading(self.path):
+            with _reading(self.path, self._db):
                 row = self._db.execute(
                     f"{query} {clause} id > ? ORDER BY id LIMIT 1", (*parameters, after)
                 ).fetchone()
@@ -345,7 +352,7 @@ class RecordingFile:
         return self
 
     def _check_header(self) -> None:
-        with _reading(self.path):
+        with _reading(self.path, self._db):
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version > VERSION:
                 raise BadRecording(
@@ -378,45 +385,17 @@ class RecordingFile:
                 with suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
             if self._place is not None and not self._place.kept:
-                raise _cannot_begin(self.path, error) from error
-            raise _cannot_go_on(self.path, error) from error
+                raise cannot_begin(self.path, error, HostFailure) from error
+            raise cannot_go_on(self.path, error) from error
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading(path: Path, database: sqlite3.Connection | None = None) -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, msgspec.MsgspecError, UnicodeError, OverflowError) as error:
+    except (OSError, sqlite3.Error, msgspec.MsgspecError, UnicodeError, OverflowError) as error:
         if was_interrupted(error):
             raise KeyboardInterrupt from error
-        raise damaged(path, error) from error
-    except MemoryError as error:  # SQLite's: a length in the file is not one
-        raise damaged(path, "a part of it would take all memory") from error
-
-
-def damaged(path: Path, error: object) -> BadRecording:
-    """The error for a file that was a recording once."""
-    what = " ".join(str(error).split())
-    return BadRecording(
-        f"{path} is damaged: {what if len(what) < 200 else what[:200] + '...'}",
-        remedy="Copy it again from where it was recorded; one that was killed, together with its "
-        "-wal file. `lockstep recover` saves what comes before the damage.",
-    )
-
-
-def _cannot_begin(path: Path, error: Exception) -> LockstepError:
-    message = f"cannot write the recording {path}: {error}"
-    remedy = "Check the directory, its permissions and the free space."
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    number = error.errno if isinstance(error, OSError) else None
-    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or number in _DISK_ERRORS:
-        return HostFailure(message, remedy=remedy)
-    return UsageError(message, remedy=remedy)
-
-
-def _cannot_go_on(path: Path, error: Exception) -> HostFailure:
-    return HostFailure(
-        f"cannot write the recording {path} any more: {error}",
-        remedy="Free some space, or bound the recording with --max-log. What was committed before "
-        "replays: `lockstep info` says up to where.",
-    )
+        raise unreadable(path, error, database) from error
+    except MemoryError as error:  # what a file may ask for is bounded
+        raise cannot_read(path, OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))) from error

@@ -21,7 +21,8 @@ from lockstep.replay.codec import (
     encode_chunk,
 )
 from lockstep.replay.crowd import Crowd
-from lockstep.replay.file import ChunkRow, Range, RecordingFile, Text, TextRow, damaged
+from lockstep.replay.faults import damaged
+from lockstep.replay.file import ChunkRow, Range, RecordingFile, Text, TextRow
 from lockstep.replay.format import REVISION, AnyEvent, Checkpoint, Ending, Logged, Manifest
 from lockstep.replay.merge import MERGED_BYTES, merge_chunks, merge_texts
 from lockstep.replay.regular import not_begun

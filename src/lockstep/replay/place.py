@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from lockstep.errors import HostFailure, RecordingExists, UsageError
+from lockstep.errors import HostFailure, LockstepError, RecordingExists, UsageError, blame
 from lockstep.replay import scratch
 from lockstep.replay.claim import Claim
 from lockstep.replay.regular import OLD, PART, SIDE_FILES, beside, flaw_of_side_file, may_replace
@@ -55,10 +55,9 @@ class Place:
         if not self.kept:
             self.kept = True
             if self._aside is not None:
-                with suppress(OSError):
-                    for suffix in _ALL:
-                        beside(self._aside / self._path.name, suffix).unlink(missing_ok=True)
-                    self._aside.rmdir()
+                with suppress(OSError):  # it is tried again in the end
+                    self._forget(self._aside)
+                    self._aside = None
 
     def close(self) -> None:
         """Let others have it. If it was not to be kept, all is as it was before."""
@@ -68,6 +67,13 @@ class Place:
         try:
             if not self.kept:
                 self._give_back()
+            elif self._aside is not None:
+                self._forget(self._aside)
+        except OSError as error:
+            raise HostFailure(
+                f"the recording that was replaced cannot be removed: {error.strerror}",
+                remedy=f"Remove {self._aside}.",
+            ) from error
         finally:
             self._claim.close()
 
@@ -81,6 +87,12 @@ class Place:
                 self._bring_back()
                 raise
 
+    def _forget(self, aside: Path) -> None:
+        for suffix in _ALL:
+            beside(aside / self._path.name, suffix).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            aside.rmdir()
+
     def _give_back(self) -> None:
         try:
             if os.path.lexists(self._path) and not self.is_ours():
@@ -89,17 +101,26 @@ class Place:
                 beside(self._path, suffix).unlink(missing_ok=True)
             self._bring_back()
         except OSError as error:
-            kept = "" if self._aside is None else f"What it was to replace is in {self._aside}."
+            kept = "Remove it."
+            if self._aside is not None:
+                kept = f"What it was to replace is in {self._aside}."
             raise HostFailure(
                 f"{self._path} was not begun, and cannot be removed: {error}", remedy=kept
             ) from error
 
     def _bring_back(self) -> None:
         """Unless another recording has begun here: then it stays aside, and can be found."""
-        if self._aside is not None and not os.path.lexists(self._path):
+        if self._aside is None or os.path.lexists(self._path):
+            return
+        try:
             _move(self._aside / self._path.name, self._path)
-            with suppress(OSError):
-                self._aside.rmdir()
+            self._aside.rmdir()
+        except OSError as error:
+            raise HostFailure(
+                f"{self._path} was not begun, and what is in {self._aside} cannot be put back: "
+                f"{error.strerror}",
+                remedy="Move it back by hand, if anything is there, and remove the directory.",
+            ) from error
 
     def _take_permissions(self) -> None:
         """Those of the old recording: what was typed is nobody else's business now, either."""
@@ -125,7 +146,7 @@ def reserved(path: Path, *, replace: bool = True) -> Iterator[None]:
 
 
 def _claim_replaceable(path: Path, *, replace: bool) -> Claim | None:
-    kind = UsageError
+    kind: type[LockstepError] = UsageError
     try:
         for suffix in SIDE_FILES:
             side = beside(path, suffix)
@@ -148,6 +169,7 @@ def _claim_replaceable(path: Path, *, replace: bool) -> Claim | None:
         kind, problem = RecordingExists, "is being recorded or read just now"
     except OSError as error:
         problem = f"cannot be looked into ({error.strerror})"
+        kind = blame(error, UsageError)
     raise kind(f"{path} {problem}, so it is not overwritten", remedy=_ANOTHER_NAME)
 
 

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from lockstep.errors import BadRecording, UsageError
+from lockstep.errors import BadRecording, UsageError, blame, is_of_host
 from lockstep.replay.bounds import MAX_BLANK, MAX_FILE, MAX_SIDE
+from lockstep.replay.faults import cannot_read
 
 APPLICATION_ID: Final = 0x6C6B7374  # "lkst", shown by file(1)
 NOT_ONE: Final = "Name a file that `lockstep record` has written."
@@ -79,13 +80,15 @@ def read_header(path: Path) -> bytes:
             f"there is no recording {path}: it does not exist", remedy=NOT_ONE + left_behind(path)
         ) from error
     except OSError as error:
-        raise UsageError(
+        raise blame(error, UsageError)(
             f"cannot read {path}: {error.strerror}", remedy="Check the path and its permissions."
         ) from error
     if not header:
         raise not_begun(path)
     if not is_ours(header) or size > MAX_FILE:
-        raise BadRecording(f"{path} is not a lockstep recording", remedy=NOT_ONE)
+        raise BadRecording(
+            f"{path} is not a lockstep recording", remedy=NOT_ONE + left_behind(path)
+        )
     return header
 
 
@@ -141,6 +144,8 @@ def check_side_files(path: Path) -> None:
         try:
             flaw = flaw_of_side_file(path, suffix)
         except OSError as error:
+            if is_of_host(error):
+                raise cannot_read(beside(path, suffix), error) from error
             flaw = f"not readable ({error.strerror})"
         if flaw is not None:
             side = beside(path, suffix)

@@ -23,7 +23,11 @@ _living: Final[dict[Path, int]] = {}
 def make(suffix: str = "", prefix: str = "lockstep-", parent: Path | None = None) -> Path:
     """A new directory. Raises OSError."""
     made = Path(tempfile.mkdtemp(suffix, prefix, parent))
-    lock = _open(made)
+    try:
+        lock = _open(made)
+    except OSError:
+        made.rmdir()
+        raise
     with suppress(OSError):  # a file system without locks: nobody is certain then
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     _living[made] = lock

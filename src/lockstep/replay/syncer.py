@@ -1,9 +1,10 @@
 """Has the disk take what was committed, while the guest goes on."""
 
-import errno
 import os
 import threading
 from pathlib import Path
+
+from lockstep.errors import is_of_host
 
 
 class Syncer:
@@ -62,12 +63,12 @@ def sync_directory(path: Path) -> None:
     """Let the name of a file, too, survive the host's power going, if the file system knows how."""
     try:
         directory = os.open(path.absolute().parent, os.O_RDONLY)
-    except OSError:  # one may write to it, and not read it
+    except PermissionError:  # one may write to it, and not read it
         return
     try:
         os.fsync(directory)
     except OSError as error:
-        if error.errno == errno.EIO:
+        if is_of_host(error):  # else the file system does not know how
             raise
     finally:
         os.close(directory)

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from lockstep.errors import BadRecording, HostFailure, UsageError
+from lockstep.errors import BadRecording, HostFailure, UsageError, blame
 from lockstep.host.guests import guests_directory
 from lockstep.host.plainfile import read_plain
 from lockstep.machine.images import LIMIT
@@ -51,7 +51,7 @@ def _load(role: str, path: str) -> ImageFile:
     try:
         data = read_plain(path, LIMIT)
     except OSError as error:
-        raise UsageError(
+        raise blame(error, UsageError)(
             f"the {role} {path} cannot be read: {error.strerror}",
             remedy=f"check the path given with --{role}; it takes a plain file",
         ) from None

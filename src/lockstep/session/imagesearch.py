@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from lockstep import places
-from lockstep.errors import BadRecording, HostFailure, UsageError
+from lockstep.errors import BadRecording, HostFailure, LockstepError, UsageError, blame, is_of_host
 from lockstep.host.plainfile import read_plain
 from lockstep.machine.images import LIMIT
 from lockstep.replay.format import Image
@@ -110,6 +110,7 @@ class _Search:
         # Recordings of revision 3 and before have a path where later ones have a name.
         self._hint = str(image.hint or named or image.name)
         self._tried: dict[Path, str] = {}
+        self._kind: type[LockstepError] = BadRecording
 
     def find(self) -> ImageFile:
         if self._given is not None:
@@ -119,10 +120,19 @@ class _Search:
         for path in self._places():
             if (data := self._read(path)) is not None:
                 return self._file(data)
-        with suppress(OSError, HostFailure):
-            if (data := open_store().get(self._image.sha256, self._image.size)) is not None:
-                return self._file(data)
+        if (data := self._kept()) is not None:
+            return self._file(data)
         raise self._not_found()
+
+    def _kept(self) -> bytes | None:
+        """The image from the user's store; None if it is not there."""
+        try:
+            return open_store().get(self._image.sha256, self._image.size)
+        except HostFailure:  # there is no store
+            return None
+        except OSError as error:
+            self._failed(Path(error.filename or "in the store"), error)
+            return None
 
     def _places(self) -> Iterator[Path]:
         if self._hint.startswith(_HOME):
@@ -152,19 +162,25 @@ class _Search:
             self._tried[path] = "cannot be read: there is no such file"
             return None
         except OSError as error:
-            self._tried[path] = f"has changed since, or cannot be read: {error.strerror}"
+            self._failed(path, error)
             return None
         if (actual := _sha256(data)) != self._image.sha256:
             self._tried[path] = f"has changed since: its SHA-256 is {actual}"
             return None
         return data
 
+    def _failed(self, path: Path, error: OSError) -> None:
+        """What the host cannot read may be the image; there is nothing worse to say, then."""
+        why = f"has changed since, or cannot be read: {error.strerror}"
+        self._kind = blame(error, self._kind)
+        self._tried = {path: why} | self._tried if is_of_host(error) else self._tried | {path: why}
+
     def _read_given(self, path: str) -> bytes:
         role = self._image.name
         try:
             data = read_plain(path, LIMIT)
         except OSError as error:
-            raise UsageError(
+            raise blame(error, UsageError)(
                 f"the {role} {path} cannot be read: {error.strerror}",
                 remedy=f"check the path given with --image {role}=PATH; it takes a plain file",
             ) from None
@@ -189,10 +205,10 @@ class _Search:
     def _file(self, data: bytes) -> ImageFile:
         return ImageFile(self._image.name, self._hint, data, self._image.sha256)
 
-    def _not_found(self) -> BadRecording:
-        path, why = next(iter(self._tried.items()))
+    def _not_found(self) -> LockstepError:
+        (path, why), *_ = self._tried.items()
         role, sha256 = self._image.name, self._image.sha256
-        return BadRecording(
+        return self._kind(
             f"the {role} of the recording, {path}, {why}",
             remedy=f"give the file with SHA-256 {sha256} with --image {role}=PATH, or put it "
             "beside the recording; `lockstep pack` puts images into a recording where they are "

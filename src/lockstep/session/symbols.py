@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, Final
 
-from lockstep.errors import UsageError
+from lockstep.errors import UsageError, blame
 from lockstep.host.plainfile import open_plain
 from lockstep.machine.images.symtab import (
     MOST_SYMBOLS,
@@ -49,7 +49,8 @@ class Symbols:
                 file.seek(0)
                 found = _in_elf(path, file) if is_elf else _in_map(path, file)
         except OSError as error:
-            raise UsageError(f"cannot read {path}: {error.strerror}", remedy=_REMEDY) from error
+            kind = blame(error, UsageError)
+            raise kind(f"cannot read {path}: {error.strerror}", remedy=_REMEDY) from error
         except MemoryError:
             raise no_memory(f"the symbols of {path}") from None
         if not found._named:

@@ -17,7 +17,7 @@ from fakes.toys import ScriptedWorld, ToyMachine
 from lockstep.det.instant import Icount
 from lockstep.det.locks import Locks
 from lockstep.det.world import Arrival
-from lockstep.errors import BadRecording, LockstepError, UsageError
+from lockstep.errors import BadRecording, HostFailure, LockstepError, UsageError
 from lockstep.replay.format import Manifest, Warp
 from lockstep.replay.log import LogReader, LogWriter
 from lockstep.replay.recorder import Recorder
@@ -353,10 +353,10 @@ def test_a_boot_sized_log_is_small(tmp_path: Path) -> None:
     assert path.stat().st_size < 35_000
 
 
-def test_a_length_that_would_take_all_memory_is_damage(
+def test_no_memory_to_read_with_is_the_hosts_failure(
     recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SQLite believes what the file says, asks for so much, and Python says it cannot be had."""
+    """What the file says is bounded before so much is asked for."""
 
     class Starved(sqlite3.Connection):
         def execute(self, *_: object) -> sqlite3.Cursor:
@@ -366,5 +366,5 @@ def test_a_length_that_would_take_all_memory_is_damage(
     monkeypatch.setattr(
         sqlite3, "connect", lambda *args, **kwargs: connect(*args, factory=Starved, **kwargs)
     )
-    with pytest.raises(BadRecording, match="is damaged: a part of it would take all memory"):
+    with pytest.raises(HostFailure, match=r"cannot read .*: Cannot allocate memory"):
         LogReader(recording)

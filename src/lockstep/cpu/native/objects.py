@@ -200,7 +200,13 @@ class Interpreter:
     def __init__(self, code: Iterable[bytes], *, cached: bool = False) -> None:
         self.cached: Final = cached
         self.linker: Final = Linker()
-        self.exports: Final = self.linker.link(code, EXPORTS)
+        try:
+            self.exports: Final = self.linker.link(code, EXPORTS)
+        except RuntimeError as error:
+            raise HostFailure(
+                f"the interpreter cannot be put into memory: {error}",
+                remedy="It takes a host with more memory, or one that lets memory be executed.",
+            ) from error
 
     @cached_property
     def handlers(self) -> dict[str, int]:

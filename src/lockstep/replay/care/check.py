@@ -6,7 +6,8 @@ import msgspec
 
 from lockstep.det.instant import START
 from lockstep.replay.codec import Chunk
-from lockstep.replay.file import ChunkRow, damaged
+from lockstep.replay.faults import damaged
+from lockstep.replay.file import ChunkRow
 from lockstep.replay.format import LOCATOR_BYTES, ArrivalEvent, Checkpoint, Logged
 from lockstep.replay.log import LogReader
 from lockstep.replay.periodic import PERIODIC, Periodic

@@ -20,7 +20,8 @@ from lockstep.errors import BadRecording, UsageError
 from lockstep.replay.care.writing import write_recording
 from lockstep.replay.chain import AlteredLog
 from lockstep.replay.codec import Chunk, compress, decompress
-from lockstep.replay.file import ChunkRow, TextRow, damaged
+from lockstep.replay.faults import damaged
+from lockstep.replay.file import ChunkRow, TextRow
 from lockstep.replay.format import Checkpoint, Ending
 from lockstep.replay.log import LogReader
 from lockstep.replay.merge import merge_chunks, merge_texts

@@ -10,6 +10,7 @@ import msgspec
 
 from lockstep.errors import HostFailure, LockstepError
 from lockstep.replay import scratch
+from lockstep.replay.faults import discard
 from lockstep.replay.file import Range, RecordingFile, Text
 from lockstep.replay.format import Ending, Manifest
 from lockstep.replay.place import reserved
@@ -65,11 +66,16 @@ def _replacing(target: Path, *, replace: bool) -> Iterator[Path]:
         yield part
         with reserved(target, replace=replace):
             _put_in_place(part, target)
+    except LockstepError as error:
+        error.remedy += discard(folder)
+        raise
     except OSError as error:
-        raise _cannot_write(target, error) from error
-    finally:
-        with suppress(OSError):
-            scratch.remove(folder)
+        raise _cannot_write(target, error, discard(folder)) from error
+    except BaseException:
+        discard(folder)
+        raise
+    if left := discard(folder):
+        raise HostFailure(f"{target} is written, and its directory is not", remedy=left.strip())
 
 
 def _put_in_place(part: Path, target: Path) -> None:
@@ -82,8 +88,8 @@ def _put_in_place(part: Path, target: Path) -> None:
     sync_directory(target)
 
 
-def _cannot_write(target: Path, error: OSError) -> LockstepError:
-    what = error.strerror or error
+def _cannot_write(target: Path, error: OSError, left: str = "") -> LockstepError:
     return HostFailure(
-        f"cannot write {target}: {what}", remedy="Free some space, or choose another name with -o."
+        f"cannot write {target}: {error.strerror or error}",
+        remedy=f"Free some space, or choose another name with -o.{left}",
     )

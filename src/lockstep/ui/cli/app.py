@@ -1,5 +1,6 @@
 """The command itself: its verbs, and what every one of them does with an error."""
 
+import os
 import signal
 import sys
 import threading
@@ -12,7 +13,7 @@ import click
 import typer
 
 from lockstep import __version__, stops
-from lockstep.errors import HostFailure, InternalError, LockstepError, UsageError
+from lockstep.errors import HostFailure, InternalError, LockstepError, UsageError, is_of_host
 from lockstep.ui.cli import (
     cache,
     demo,
@@ -42,6 +43,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+_OF_HOST: Final = "Free what it is short of, or try again: memory, space, processes, open files."
+_OF_OURS: Final = "please report it with the lines above"
 
 
 def _version(wanted: bool) -> None:
@@ -100,6 +104,7 @@ def _nothing_lost() -> Iterator[None]:
     before = sys.unraisablehook
 
     def hook(unraisable: "sys.UnraisableHookArgs") -> None:
+        _look_for_starved(unraisable)
         if isinstance(unraisable.exc_value, stops.Stopped):
             number = unraisable.exc_value.number
             threading.Timer(_SOON_S, stops.again, (number,)).start()
@@ -113,11 +118,21 @@ def _nothing_lost() -> Iterator[None]:
         sys.unraisablehook = before
 
 
+def _look_for_starved(unraisable: "sys.UnraisableHookArgs") -> None:
+    """A thread for whose beginning there was no memory: its starter would wait for ever."""
+    begun = getattr(unraisable.object, "__self__", None)
+    if isinstance(unraisable.exc_value, MemoryError) and isinstance(begun, threading.Thread):
+        error = _explained(MemoryError())
+        # Not through the queue of messages, which may be what could not begin.
+        os.write(2, f"lockstep: {error.message}\n  remedy: {error.remedy}\n".encode())
+        os._exit(error.exit_status)
+
+
 def _run_with_streams() -> None:
     try:
         with standard_streams():
             _run()
-    except HostFailure as error:  # no thread for the messages, which is to be said all the same
+    except (HostFailure, OSError, MemoryError) as error:  # told all the same, if it can be
         sys.exit(_told(error))
 
 
@@ -128,13 +143,8 @@ def _run() -> None:
                 _call(sys.argv[1:])
             except LockstepError as error:
                 sys.exit(_told(error))
-    except LockstepError as error:  # the output itself
+    except Exception as error:  # of the output itself, of the host, or a bug
         sys.exit(_told(error))
-    except Exception:
-        bug = InternalError(
-            "this is a bug of lockstep", remedy="please report it with the lines above"
-        )
-        sys.exit(_told(bug))
 
 
 def _call(arguments: list[str]) -> None:
@@ -155,9 +165,32 @@ def _call(arguments: list[str]) -> None:
         sys.exit(status)
 
 
-def _told(error: LockstepError) -> int:
-    """The exit status, when the error is told."""
+def _told(error: BaseException) -> int:
+    """The exit status, when the error is told. What failed first counts; then comes what cleaning
+    up has failed at."""
+    failures = [_explained(each) for each in _in_turn(error)]
+    for each in failures[:1] if wants_json(sys.argv[1:]) else failures:
+        tell(each, sys.argv[1:])
+    bugs = [each for each in failures if isinstance(each, InternalError)]
+    return (bugs or failures)[0].exit_status
+
+
+def _in_turn(error: BaseException) -> Iterator[BaseException]:
+    """An error, after those on whose way it was raised, and not because of them."""
+    earlier = error.__context__
+    if isinstance(earlier, LockstepError) and not error.__suppress_context__:
+        yield from _in_turn(earlier)
+    yield error
+
+
+def _explained(error: BaseException) -> LockstepError:
+    """What to tell of it; a traceback comes before a bug."""
+    if isinstance(error, LockstepError) and not isinstance(error, InternalError):
+        return error
+    if is_of_host(error):
+        what = error.strerror if isinstance(error, OSError) else "there is no memory left"
+        return HostFailure(f"the host failed: {what}", remedy=_OF_HOST)
+    traceback.print_exception(error)
     if isinstance(error, InternalError):
-        traceback.print_exc()
-    tell(error, sys.argv[1:])
-    return error.exit_status
+        return error
+    return InternalError("this is a bug of lockstep", remedy=_OF_OURS)

@@ -59,7 +59,9 @@ def _provide() -> None:
     for fd, name in enumerate(_NAMES):
         try:
             os.fstat(fd)
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                raise
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
             setattr(sys, name, os.fdopen(fd, "w" if fd else "r", closefd=False))
 

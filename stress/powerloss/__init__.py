@@ -1,0 +1,1 @@
+"""The states that a disk may be in after the host's power went."""
