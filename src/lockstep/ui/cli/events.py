@@ -9,7 +9,7 @@ import typer
 
 from lockstep.session.stamps import seconds
 from lockstep.ui.cli import options as o
-from lockstep.ui.cli.numbers import wall_clock
+from lockstep.ui.cli.numbers import counted, wall_clock
 from lockstep.ui.cli.plain import plain, quoted
 
 _FOLDED: Final = frozenset({"checkpoint", "warp"})
@@ -74,7 +74,7 @@ def _lines(events: Iterable[dict[str, Any]], folded: frozenset[str]) -> Iterator
 def _summary(passed: Counter[str]) -> Iterator[str]:
     """What was folded in between, if anything was."""
     if passed:
-        said = (f"{n:,} {kind}{'s' if n > 1 else ''}" for kind, n in sorted(passed.items()))
+        said = (counted(number, kind) for kind, number in sorted(passed.items()))
         yield f"{_COLUMNS.format('', '')}... {', '.join(said)}"
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from lockstep.ui.cli import options as o
+from lockstep.ui.cli.numbers import counted
 from lockstep.ui.cli.plain import plain
 
 
@@ -58,7 +59,7 @@ def _state(facts: dict[str, Any]) -> str:
 
 def _size(machine: dict[str, Any]) -> str:
     try:
-        return f"{machine['smp']} harts, {machine['memory'] >> 20} MiB"
+        return f"{counted(machine['smp'], 'hart')}, {machine['memory'] >> 20:,} MiB"
     except (KeyError, TypeError):
         return "unknown here"
 
@@ -76,7 +77,7 @@ def _text(recording: str, facts: dict[str, Any]) -> str:
         ("final digest", facts["final_digest"] or "none"),
     ]
     lines += [
-        (f"  {kind}", f"{each['count']:,} events, {each['bytes']:,} bytes")
+        (f"  {kind}", f"{counted(each['count'], 'event')}, {each['bytes']:,} bytes")
         for kind, each in facts["events"].items()
     ]
     lines += [

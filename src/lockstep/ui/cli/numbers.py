@@ -18,6 +18,11 @@ def wall_clock(ns: int) -> str:
     return f"{when:%Y-%m-%d %H:%M:%S}.{ns % _NS_PER_S:09} UTC"
 
 
+def counted(number: int, what: str) -> str:
+    """How many there are of what, such as 1 event or 2,000 events."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def count(text: str | int) -> int:
     """A number of instructions, or of whatever: 50000, 50,000, 50_000 or 50k. Of an option's
     default, which is a number already, the number."""
