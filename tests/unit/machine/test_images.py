@@ -269,3 +269,21 @@ def test_a_wrapping_and_what_is_in_it_are_bounded_together() -> None:
     assert isinstance(parse_image("kernel", twice, 7 * MIB), Movable)
     with pytest.raises(UsageError, match="enormous"):
         parse_image("kernel", twice, 5 * MIB)
+
+
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize("method", [b"zstd22", b"gzip"])
+def test_what_fits_is_held_once(method: bytes, declared: bool) -> None:
+    """And not in pieces and as a whole, too."""
+    size = 48 * MIB
+    packed = gzip.compress(bytes(size), 1) if method == b"gzip" else zstd_zeros(size, size)
+    if method == b"zstd22" and not declared:
+        packed = zstd_zeros(size)
+    tracemalloc.start()
+    try:
+        image = parse_image("kernel", zboot(packed, method))
+        assert isinstance(image, Movable)
+        assert image.extent == size
+        assert tracemalloc.get_traced_memory()[1] < size * 3 // 2
+    finally:
+        tracemalloc.stop()

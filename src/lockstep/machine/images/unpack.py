@@ -25,6 +25,7 @@ _READ: Final = 1 << 16
 _PIECE: Final = 1 << 20
 # A block of zstd takes 4 bytes and unpacks to 128 KiB at most (RFC 8878, 3.1.1.2.4): 8 MiB.
 _ZSTD_READ: Final = 256
+_WINDOW: Final = 128 << 20  # what zstd itself unpacks unasked, and the kernel's build makes
 
 _Pieces = Callable[[memoryview, int], Iterator[bytes]]
 
@@ -63,12 +64,16 @@ def _unpacked_zboot(name: str, data: bytes, limit: int) -> bytes:
 
 def _collect(name: str, what: str, pieces: _Pieces, data: memoryview, limit: int) -> bytes:
     """All of the pieces, if they are no more than `limit`."""
-    found = io.BytesIO()  # it grows in place, and gives up what it has without a copy
+    found = io.BytesIO()  # it grows in place, and takes and gives up what it has without a copy
     try:
         for piece in pieces(data, limit):
             if found.tell() + len(piece) > limit:
                 raise _enormous(name, what, limit)
-            found.write(piece)
+            if found.tell():
+                found.write(piece)
+            else:
+                found = io.BytesIO(piece)
+                found.seek(len(piece))
     except OverflowError:
         raise _enormous(name, what, limit) from None
     except _Cut:
@@ -103,9 +108,14 @@ def _gunzip(data: memoryview, limit: int) -> Iterator[bytes]:
 
 def _unzstd(data: memoryview, limit: int) -> Iterator[bytes]:
     """The first frame. Raises OverflowError if it declares more than `limit` bytes."""
-    if zstandard.frame_content_size(data) > limit:  # -1: it does not say
+    size = zstandard.frame_content_size(data)  # -1: it does not say
+    if size > limit:
         raise OverflowError
-    decompressor = zstandard.ZstdDecompressor(max_window_size=max(limit, _READ)).decompressobj()
+    if size >= 0:
+        # In one piece: in several the decoder keeps a window, which may be as large as all of it.
+        yield zstandard.ZstdDecompressor().decompress(data)
+        return
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW).decompressobj()
     for at in range(0, len(data), _ZSTD_READ):
         yield decompressor.decompress(data[at : at + _ZSTD_READ])
         if decompressor.eof:
