@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from fakes.recordings import alter_about
 from lockstep.session import api
 from lockstep.session.stamps import seconds
 from lockstep.ui.cli.numbers import count, wall_clock
@@ -120,6 +121,15 @@ def test_times_that_are_not_known_are_said_to_be_so(cli, tmp_path):
         "?",
         "entropy",
     ]
+    assert every(cli, tmp_path / "r")[0]["virtual_ns"] is None
+
+
+@pytest.mark.parametrize("machine", [{"smp": "many"}, {"memory": "much"}, {"shift": -5}])
+def test_a_machine_that_cannot_be_is_listed_all_the_same(cli, tmp_path, machine):
+    """What it is made of may come from a stranger."""
+    api.record(tmp_path / "r", kernel=str(DEMO), bios="none", memory=16 << 20, idle="skip", seed=1)
+    alter_about(tmp_path / "r", "manifest", lambda manifest: manifest["machine"].update(machine))
+    assert cli("info", tmp_path / "r").status == 0
     assert every(cli, tmp_path / "r")[0]["virtual_ns"] is None
 
 

@@ -60,7 +60,7 @@ def _state(facts: dict[str, Any]) -> str:
 def _size(machine: dict[str, Any]) -> str:
     try:
         return f"{counted(machine['smp'], 'hart')}, {machine['memory'] >> 20:,} MiB"
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         return "unknown here"
 
 
