@@ -10,6 +10,7 @@ from typing import Final
 from lockstep import errors
 from lockstep.errors import BadRecording, HostFailure, LockstepError
 from lockstep.replay import scratch
+from lockstep.replay.words import readable
 
 _OF_HOST: Final = (
     *(sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM),
@@ -74,7 +75,7 @@ def discard(directory: Path) -> str:
 
 def damaged(path: Path, error: object) -> BadRecording:
     """The error for a file that was a recording once."""
-    what = " ".join(str(error).split())
+    what = readable(" ".join(str(error).split()))
     return BadRecording(
         f"{path} is damaged: {what if len(what) < 200 else what[:200] + '...'}",
         remedy="Copy it again from where it was recorded; one that was killed, together with its "

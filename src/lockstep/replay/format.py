@@ -16,6 +16,7 @@ from lockstep.det.fifo import LockCounts
 from lockstep.det.instant import Icount
 from lockstep.det.world import BREAK_PORT, Arrival, line_break
 from lockstep.replay.bounds import MAX_IMAGES, MAX_NAMES
+from lockstep.replay.words import readable
 
 VERSION: Final = 1
 REVISION: Final = 4
@@ -136,7 +137,7 @@ class SerialInput(ArrivalEvent, frozen=True, tag=16):
 
     def describe(self) -> str:
         """One line for reports; what was typed can mostly be read."""
-        return f"serial port={self.port} data={self.data!r}"
+        return f"serial port={_show(self.port)} data={self.data!r}"
 
     def arrival(self) -> Arrival:
         """The arrival, as the machine got it."""
@@ -210,8 +211,8 @@ class Checkpoint(Event, frozen=True, tag=32):
     def describe(self) -> str:
         """One line for reports; the codes at the end are not for people."""
         return (
-            f"checkpoint reason={self.reason} total={self.total.hex()} parts={_show(self.parts)} "
-            f"outputs={_show(self.outputs)}"
+            f"checkpoint reason={_show(self.reason)} total={self.total.hex()} "
+            f"parts={_show(self.parts)} outputs={_show(self.outputs)}"
         )
 
 
@@ -311,8 +312,8 @@ def _show(value: object) -> str:
     if isinstance(value, bytes):
         return value.hex() if len(value) <= 16 else f"{value[:16].hex()}... ({len(value)} bytes)"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_show(each)}" for key, each in value.items()) + "}"
-    return str(value)
+        return "{" + ", ".join(f"{_show(k)}: {_show(each)}" for k, each in value.items()) + "}"
+    return readable(str(value))
 
 
 def _plain(value: Any) -> Any:

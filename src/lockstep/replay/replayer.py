@@ -29,6 +29,7 @@ from lockstep.replay.format import (
 from lockstep.replay.log import LogReader
 from lockstep.replay.periodic import PERIODIC, Periodic
 from lockstep.replay.recorder import UNDIGESTED
+from lockstep.replay.words import readable
 
 _AROUND: Final = 3
 
@@ -200,8 +201,8 @@ class Replayer:
             if sent != count:
                 self._diverge(
                     "output",
-                    f"{port} has sent {sent} bytes",
-                    expected=f"{port} has sent {count} bytes",
+                    f"{readable(port)} has sent {sent} bytes",
+                    expected=f"{readable(port)} has sent {count} bytes",
                 )
         self._agreed = now
 
@@ -214,7 +215,7 @@ class Replayer:
             inside = digests.inside(name) if name in mine else None
             expected = self._syndromes.get(name)
             if inside is None or expected is None:
-                yield Difference(name)
+                yield Difference(readable(name))
             else:
                 yield from inside.differences(expected) or [Difference(name)]
 
@@ -247,7 +248,7 @@ class Replayer:
             return f"at instruction {upcoming}"
         for port, outlet in self._outlets.items():
             if outlet.remaining():
-                return f"{port} sent more bytes than the {outlet.position} it did"
+                return f"{readable(port)} sent more bytes than the {outlet.position} it did"
         return None
 
     def _diverge(

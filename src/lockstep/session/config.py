@@ -8,6 +8,7 @@ import msgspec
 
 from lockstep.errors import BadRecording, UsageError
 from lockstep.machine.board import VERSION
+from lockstep.replay.words import readable
 
 MIB: Final = 1 << 20
 PAGE: Final = 4096
@@ -137,7 +138,7 @@ def config_from_manifest(machine: dict[str, Any]) -> MachineConfig:
     unknown = [name for name in machine if name not in _FIELDS and machine[name] is not None]
     try:
         if unknown:
-            raise UsageError(f"{', '.join(unknown)} is not known")
+            raise UsageError(f"{', '.join(map(readable, unknown))[:200]} is not known")
         known = {name: value for name, value in machine.items() if name in _FIELDS}
         # Before there were versions there was one.
         config = checked(MachineConfig, {"version": 1} | known)

@@ -7,7 +7,7 @@ import typer
 
 from lockstep.ui.cli import options as o
 from lockstep.ui.cli.numbers import counted
-from lockstep.ui.cli.plain import plain
+from lockstep.ui.cli.plain import line
 
 
 def info(
@@ -27,11 +27,11 @@ def info(
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
-    typer.echo(plain(_text(recording, facts)))
+    typer.echo(_text(recording, facts))
     if locks:
-        typer.echo(plain("\n".join(_waits(facts["locks"]))))
+        typer.echo("\n".join(map(line, _waits(facts["locks"]))))
     if stats:
-        typer.echo(plain(_times(facts["stats"])))
+        typer.echo(_times({line(name): value for name, value in facts["stats"].items()}))
 
 
 def _times(stats: dict[str, Any]) -> str:
@@ -84,5 +84,5 @@ def _text(recording: str, facts: dict[str, Any]) -> str:
         (image["name"], f"{machine.get(image['name'])} {image['sha256'][:16]}")
         for image in facts["images"]
     ]
-    width = max(len(name) for name, _ in lines) + 2
-    return "\n".join(f"{name:{width}}{value}" for name, value in lines)
+    width = max(len(line(name)) for name, _ in lines) + 2
+    return "\n".join(f"{line(name):{width}}{line(value)}" for name, value in lines)

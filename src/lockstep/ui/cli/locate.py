@@ -16,6 +16,7 @@ from lockstep.session.locate.plain import plain
 from lockstep.session.locate.rerun import Conditions, Recorded
 from lockstep.session.symbols import Symbols
 from lockstep.ui.cli.again import say_verified, verify_recording
+from lockstep.ui.cli.plain import plain as readable
 from lockstep.ui.cli.progress import progress
 
 
@@ -41,7 +42,7 @@ def locate_divergence(
     if as_json:
         stop(verdict.failure, plain(verdict.failure, verdict.found))
     if verdict.found is not None:
-        typer.echo(verdict.found.text())
+        typer.echo(readable(verdict.found.text()))
     raise verdict.failure
 
 

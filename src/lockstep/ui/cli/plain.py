@@ -8,6 +8,11 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
+def line(text: str) -> str:
+    """The same, line ends too: no name in it can look like a line of its own."""
+    return plain(text).replace("\n", "\\n")
+
+
 def quoted(data: bytes) -> str:
     """Bytes as the text they mostly are, between quotes, in characters to be read: all others, and
     what is no UTF-8, as escape sequences."""
