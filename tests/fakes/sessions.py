@@ -14,11 +14,11 @@ from lockstep.replay.format import Manifest
 from lockstep.replay.log import LogReader, LogWriter
 from lockstep.replay.recorder import Recorder
 from lockstep.replay.replayer import Replayer
+from lockstep.session.computer import Computer
 from lockstep.session.console import Console
 from lockstep.session.idle import RealIdle, ReplayIdle, SkipIdle
 from lockstep.session.loop import Session
 from lockstep.session.outcome import TO_THE_END, Until
-from lockstep.session.vcpu import Computer
 
 Guest = Mapping[int, Callable[[FakeMachine], None]]
 

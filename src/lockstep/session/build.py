@@ -34,6 +34,7 @@ from lockstep.replay.divergence import ReplayDivergence
 from lockstep.replay.log import LogReader, LogWriter
 from lockstep.replay.recorder import Recorder
 from lockstep.replay.replayer import Replayer
+from lockstep.session.computer import Computer
 from lockstep.session.config import LogConfig, MachineConfig, checked, config_from_manifest
 from lockstep.session.console import Console, say
 from lockstep.session.idle import Idle, RealIdle, ReplayIdle, SkipIdle
@@ -53,7 +54,6 @@ from lockstep.session.probe import Probe
 from lockstep.session.regions import Code, Supply, supply
 from lockstep.session.spared import refuse_recording
 from lockstep.session.symbols import Symbols, places
-from lockstep.session.vcpu import Computer
 from lockstep.session.watchdog import Watchdog
 
 _SEED_BYTES: Final = 32

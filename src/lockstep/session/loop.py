@@ -17,12 +17,13 @@ from lockstep.host.clock import Clock, monotonic_ns
 from lockstep.host.poller import Poller
 from lockstep.host.signals import StopSignals
 from lockstep.replay.bounds import MAX_AT_INSTANT
+from lockstep.session.computer import Computer
 from lockstep.session.console import Console
 from lockstep.session.control import Mailbox, Status
 from lockstep.session.idle import Idle, Waiting
 from lockstep.session.outcome import ENDINGS, POWER, SERIAL, TO_THE_END, Outcome, Until
 from lockstep.session.pace import Pace
-from lockstep.session.vcpu import Computer, VCpu
+from lockstep.session.vcpu import VCpu
 from lockstep.threads import start
 
 _BEAT_NS: Final = 400_000_000

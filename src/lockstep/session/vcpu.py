@@ -11,16 +11,15 @@ arrivals applied by the main loop itself (their order against timers would be th
 
 import threading
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
-from lockstep.cpu.engine import Cpu, Exit
+from lockstep.cpu.engine import Exit
 from lockstep.det.instant import FOREVER, LATEST_NS, Icount
-from lockstep.det.locks import Locks
-from lockstep.det.world import Arrival, World
+from lockstep.det.world import Arrival
 from lockstep.errors import InternalError
 from lockstep.host.clock import Clock, monotonic_ns
 from lockstep.machine.device import Undeliverable
-from lockstep.machine.machine import Machine
+from lockstep.session.computer import Computer
 from lockstep.session.outcome import ENDINGS, POWER, TO_THE_END, WARP, Outcome, Reason, Until
 from lockstep.session.pace import Pace
 
@@ -34,15 +33,6 @@ _SHORT_HOLD_S: Final = 0.01
 
 _CONGESTED_S: Final = 0.01
 """How often to look whether the guest's output is being read again."""
-
-
-class Computer(NamedTuple):
-    """A machine in its world, and the locks that both threads take before they touch it."""
-
-    machine: Machine
-    cpu: Cpu
-    world: World
-    locks: Locks
 
 
 class VCpu:

@@ -122,3 +122,19 @@ def test_every_error_is_ours(tmp_path):
     """A missing image, too."""
     with pytest.raises(LockstepError):
         api.run(kernel=tmp_path / "none", bios="none")
+
+
+def test_a_seed_is_all_of_the_outside(tmp_path):
+    """The same number, the same run, and nothing to log; another number, another clock."""
+    one, same, other = (
+        api.record(tmp_path / name, **{**MACHINE, "seed": seed, "smp": 2})
+        for name, seed in (("one", 7), ("same", 7), ("other", 8))
+    )
+    assert one == same
+    clocks = [
+        [event["ns"] for event in api.events(tmp_path / name) if event["kind"] == "wall-clock"]
+        for name in ("one", "same", "other")
+    ]
+    assert clocks[0] == clocks[1]
+    assert clocks[0][0] != clocks[2][0]
+    assert api.replay(tmp_path / "other").console == other.console

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -201,3 +202,25 @@ def test_a_signal_before_the_first_instruction(cli, spinning, tmp_path, monkeypa
     facts = api.info(tmp_path / "r")
     assert (facts["complete"], facts["ended_by"]) == (True, "terminate")
     assert api.replay(tmp_path / "r").outcome.reason == "terminate"
+
+
+@pytest.mark.parametrize("command", ["module", "script"])
+@pytest.mark.parametrize("delay_ms", [0, 10, 20, 30, 45, 60, 80, 120, 200, 400])
+def test_ctrl_c_from_the_first_moment(spinning, command, delay_ms):
+    """As a user starts it: 130, or Python's own end if not a line of ours had run by then."""
+    script = Path(sys.executable).with_name("lockstep")
+    started = [sys.executable, "-m", "lockstep"] if command == "module" else [str(script)]
+    process = subprocess.Popen(
+        [*started, "run", *map(str, spinning)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(delay_ms / 1000)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode in (130, 1, -signal.SIGINT)
+    assert "ui/cli" not in said
+    if process.returncode != 130:
+        assert not said or "KeyboardInterrupt" in said.splitlines()[-1]
