@@ -28,9 +28,11 @@ BIOS_NONE: Final = "none"
 _UNITS: Final = {"": MIB, "K": 1 << 10, "M": MIB, "G": 1 << 30, "T": 1 << 40}
 
 
+_LEAST, _MOST = -(1 << 63), (1 << 63) - 1
+
 S = TypeVar("S", bound=msgspec.Struct)
-Natural = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
-Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+Natural = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
+Int64 = Annotated[int, msgspec.Meta(ge=_LEAST, le=_MOST)]
 
 
 class MachineConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,9 +109,13 @@ def checked(kind: type[S], values: Mapping[str, Any]) -> S:
         return msgspec.convert(dict(values), kind, builtin_types=(bytes,))
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$.")
+        name = where.rstrip("`")
+        if str(_MOST) in what or str(_LEAST) in what:
+            raise UsageError(
+                f"{name}: that does not fit in 64 bits", remedy="give a smaller number"
+            ) from error
         raise UsageError(
-            f"{where.rstrip('`')}: {what[:1].lower()}{what[1:]}",
-            remedy="give a value of that kind",
+            f"{name}: {what[:1].lower()}{what[1:]}", remedy="give a value of that kind"
         ) from error
 
 
