@@ -28,8 +28,8 @@ from stress.images.mutations import mutate
 from stress.images.samples import Sample, samples
 
 PATIENCE_S: Final = 60
-MEMORY: Final = 4 << 30
-"""Above what the process begins with: three times the limit of an image, and the machine."""
+MEMORY: Final = 2 << 30
+"""Above what the process begins with: what an image may unpack to, and as much for the machine."""
 
 _MACHINE: Final[dict[str, Any]] = {
     "bios": "none",
