@@ -11,6 +11,11 @@ PYTEST_FLAGS ?= -q -n 2 --dist loadgroup
 TOOLS   := qemu-system-riscv64=qemu-system-misc riscv64-unknown-elf-gcc=gcc-riscv64-unknown-elf \
            riscv64-linux-gnu-objdump=binutils-riscv64-linux-gnu strace=strace
 
+# One or two for each library that has a lower bound: quick, and without guests.
+LOWEST_TESTS := tests/unit/replay/test_format.py tests/unit/replay/test_file.py \
+    tests/unit/machine/test_images.py tests/unit/machine/test_dtb.py tests/unit/ui/test_cache.py \
+    tests/unit/ui/test_locate.py tests/unit/det tests/unit/test_packaging.py
+
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo)
 INSTALL := $(SUDO) apt-get update -qq && \
            $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
@@ -29,6 +34,13 @@ check: $(READY) # Lint, type-check, and hold the floors to their contracts.
 	@$(PY) -m ruff format --check --quiet
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports --no-logo
+
+lowest: $(READY) # Try the oldest libraries that pyproject.toml allows, on a sample of the tests.
+	@$(PY) -m venv --clear build/lowest
+	@build/lowest/bin/python -m pip install --quiet --quiet --disable-pip-version-check \
+	    --constraint constraints-lowest.txt . pytest pytest-timeout hypothesis
+	@build/lowest/bin/python -m lockstep --version
+	@build/lowest/bin/python -m pytest -q -o pythonpath='tests .' $(LOWEST_TESTS)
 
 bench: TOOLS += gcc=build-essential
 bench: $(READY) system guests # Measure against QEMU, in one run (BENCH_FLAGS=-h tells more).
@@ -64,4 +76,4 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench stress docs guests system clean
+.PHONY: help demo test check lowest bench stress docs guests system clean
