@@ -47,6 +47,7 @@ class FakeCpu:
         self.time_offset = 0
         self.stops = 0
         self.turn = (0, 0)
+        self.known: tuple[int, int, int] | None = None
         self.harts = [SimpleNamespace(hartid=h) for h in range(harts)]
         self.reset(0, {})
 
@@ -57,6 +58,15 @@ class FakeCpu:
     @mtime.setter
     def mtime(self, ticks: int) -> None:
         self.time_offset += ticks - self.mtime
+
+    def map_mtime(self, addr: int) -> None:
+        self.mtime_at = addr
+
+    def know(self, addr: int, size: int, value: int) -> None:
+        self.known = (addr, size, value)
+
+    def forget(self) -> None:
+        self.known = None
 
     def request_stop(self) -> None:
         self.stops += 1

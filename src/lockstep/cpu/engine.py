@@ -15,6 +15,7 @@ from lockstep.cpu.layout import (
     MMIO_PROBE,
     MMIO_STORE,
     NEVER_HOT,
+    NOWHERE,
     PAGE,
 )
 from lockstep.cpu.memory import Follower, Ram
@@ -157,6 +158,19 @@ class Cpu:
         except BusError:
             block.mmio_state = MMIO_FAULTED
 
+    def map_mtime(self, addr: int) -> None:
+        """The time is at `addr`, 8 bytes: the harts read it without asking the bus."""
+        self._block.mtime_at = addr
+
+    def know(self, addr: int, size: int, value: int) -> None:
+        """Have loads of `size` bytes at `addr` give `value`, until `forget`: ask no bus."""
+        block = self._block
+        block.known_at, block.known_size, block.known_value = addr, size, value
+
+    def forget(self) -> None:
+        """Ask the bus for everything again."""
+        self._block.known_at = NOWHERE
+
     def request_stop(self) -> None:
         """End the run under way within a millisecond, or else the next one before it begins."""
         self._block.stop = 1
@@ -254,6 +268,7 @@ def make_cpu(
     for hart in block.members:
         hart.features = features
     block.shift, block.quantum, block.quantum_left = shift, quantum, quantum
+    block.mtime_at = block.known_at = NOWHERE
     block.ram_base, block.ram_size = ram.base, ram.size
     block.ram_host = host_address(ram.memory)
     block.flags_host = host_address(ram.flags)

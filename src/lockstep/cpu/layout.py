@@ -38,6 +38,10 @@ CLUSTER_FIELDS: Final[dict[str, str]] = {
     "mmio_addr": "physical address",
     "mmio_size": "bytes",
     "mmio_value": "value stored or loaded",
+    "mtime_at": "physical address of the register that holds the time, or NOWHERE",
+    "known_at": "physical address of a device register that need not be asked, or NOWHERE",
+    "known_size": "bytes of it",
+    "known_value": "what it would say",
     "ram_base": "physical address of main memory",
     "ram_size": "bytes of main memory",
     "ram_host": "host address of main memory",
@@ -149,6 +153,8 @@ PAGE_SUMS: Final = FIRST_SUM + 4 * SUM_BYTES
 MMIO_LOAD: Final = 0
 MMIO_STORE: Final = 1
 MMIO_PROBE: Final = 2
+
+NOWHERE: Final = 1 << 63  # no physical address
 
 MMIO_NONE: Final = 0
 MMIO_REQUESTED: Final = 1

@@ -11,7 +11,8 @@ PMP_ENTRIES: Final = 16
 SVADU: Final = 1  # page walks can set A and D: menvcfg.ADUE can be written
 SVADE: Final = 2  # but they do not until software asks for it: ADUE is 0 after a reset
 VACANCY: Final = 4  # managing cache blocks where nothing is faults
-FEATURES: Final = SVADU | VACANCY
+ZBC: Final = 8  # carry-less multiplication is no illegal instruction
+FEATURES: Final = SVADU | VACANCY | ZBC
 
 HART_FIELDS: Final[dict[str, str]] = {
     "priv": "current privilege: 0 U, 1 S, 3 M",

@@ -63,7 +63,7 @@ VERSION: Final = 2
 
 1: page walks never set A and D, and the device tree does not say who does; cache-block management
 asks of no address what is there. Nothing is at the addresses that `slots` is about, the UART's
-transmitter is a level, and the device tree has no Zbc.
+transmitter is a level, and the harts have no Zbc.
 """
 
 

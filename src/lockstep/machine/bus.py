@@ -7,10 +7,18 @@ access is one lookup and one call. The guard (the big lock) is held around each.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Protocol
 
 from lockstep.cpu.engine import BusError as BusError
 from lockstep.errors import InternalError
 from lockstep.machine.device import Device, Reader, Writer
+
+
+class Harts(Protocol):
+    """Those who read, as far as they can do so without the bus."""
+
+    def know(self, addr: int, size: int, value: int) -> None: ...
+    def forget(self) -> None: ...
 
 
 class Bus:
@@ -20,7 +28,14 @@ class Bus:
         self._guard = guard
         self._readers: dict[int, Reader] = {}
         self._writers: dict[int, Writer] = {}
+        self._polled: set[int] = set()
         self._windows: list[tuple[int, Device]] = []
+        self._last: tuple[int, int] | None = None
+        self._harts: Harts | None = None
+
+    def inform(self, harts: Harts) -> None:
+        """Tell `harts` what they need not ask again (see `device.polled`)."""
+        self._harts = harts
 
     def attach(self, base: int, device: Device) -> None:
         """Let `device` answer from `base` on."""
@@ -28,24 +43,35 @@ class Bus:
             if base < other + neighbour.span and other < base + device.span:
                 raise InternalError(f"two devices claim address {max(base, other):#x}")
         self._windows.append((base, device))
-        for offset, size, reader, writer in device.accesses():
+        for offset, size, reader, writer, polled in device.accesses():
             if reader is not None:
                 self._readers[base + offset << 4 | size] = reader
+                if polled:
+                    self._polled.add(base + offset << 4 | size)
             if writer is not None:
                 self._writers[base + offset << 4 | size] = writer
 
     def read(self, addr: int, size: int) -> int:
         """What the guest reads at `addr`; `size` is 1, 2, 4 or 8."""
-        reader = self._readers.get(addr << 4 | size)
+        key = addr << 4 | size
+        reader = self._readers.get(key)
         if reader is not None:
             with self._guard:
-                return reader()
+                value = reader()
+            if key in self._polled:
+                self._note(key, value)
+            elif self._last is not None:
+                self.changed()
+            return value
+        self.changed()
         base, device = self._window(addr, size)
         with self._guard:
             return device.read_elsewhere(addr - base, size)
 
     def write(self, addr: int, size: int, value: int) -> None:
         """The guest writes `value`, which fits in `size`, at `addr`."""
+        if self._last is not None:
+            self.changed()
         writer = self._writers.get(addr << 4 | size)
         if writer is not None:
             with self._guard:
@@ -59,6 +85,19 @@ class Bus:
         """The guest manages `size` bytes of cache at `addr`: there is something if a window is."""
         if not any(base < addr + size and addr < base + d.span for base, d in self._windows):
             raise BusError(f"nothing in the {size} bytes at {addr:#x}")
+
+    def changed(self) -> None:
+        """Something happened to a device, or may have: what was read may read otherwise."""
+        if self._last is not None and self._harts is not None:
+            self._harts.forget()
+        self._last = None
+
+    def _note(self, key: int, value: int) -> None:
+        if self._last != (key, value):
+            self.changed()
+            self._last = (key, value)
+        elif self._harts is not None:
+            self._harts.know(key >> 4, key & 0xF, value)
 
     def _window(self, addr: int, size: int) -> tuple[int, Device]:
         for base, device in self._windows:

@@ -59,6 +59,13 @@ def writes(offset: int, *sizes: int, each: Each = ()) -> Callable[[F], F]:
     return _listed(Register(offset, sizes or (4,), each, writable=True))
 
 
+def polled(handler: F) -> F:
+    """Of a register that is read in a loop: a read that says the same as the one just before leaves
+    the device as it is. So nobody has to ask again before something happens to a device."""
+    handler.__dict__["polled"] = True
+    return handler
+
+
 def _listed(register: Register) -> Callable[[F], F]:
     def mark(handler: F) -> F:
         handler.__dict__.setdefault("registers", []).append(register)
@@ -74,6 +81,7 @@ class Access(NamedTuple):
     size: int
     reader: Reader | None
     writer: Writer | None
+    polled: bool = False
 
 
 class Device:
@@ -146,7 +154,7 @@ class Device:
                 if register.writable:
                     yield Access(offset, size, None, bound)
                 else:
-                    yield Access(offset, size, bound, None)
+                    yield Access(offset, size, bound, None, "polled" in handler.__dict__)
 
 
 def _live(value: Any) -> Any:

@@ -19,7 +19,7 @@ from lockstep.machine import board
 from lockstep.machine.board import BoardConfig
 from lockstep.machine.bus import Bus
 from lockstep.machine.device import Device, IrqLine, Undeliverable
-from lockstep.machine.devices.aclint import Mswi, Mtimer, Sswi
+from lockstep.machine.devices.aclint import MTIME, Mswi, Mtimer, Sswi
 from lockstep.machine.devices.finisher import FAIL, PASS, RESET, Finisher
 from lockstep.machine.devices.goldfish_rtc import GoldfishRtc
 from lockstep.machine.devices.plic import Plic
@@ -105,6 +105,8 @@ class Machine:
         ]
         for _, base, device in placed:
             self.bus.attach(base, device)
+        self.bus.inform(cpu)
+        cpu.map_mtime(board.MTIMER.base + MTIME)
         return {name: device for name, _, device in placed if device.kept}
 
     def _make_uart(self, outlet: Outlet, plic: Plic) -> Uart16550:
@@ -151,6 +153,7 @@ class Machine:
 
     def reset(self) -> None:
         """Start again. RAM keeps what the images do not overwrite; time goes on."""
+        self.bus.changed()
         self.resets += 1
         self.power = None
         for device in self.devices.values():
@@ -159,6 +162,7 @@ class Machine:
 
     def deliver(self, arrival: Arrival) -> None:
         """Something from outside takes effect, between two instructions."""
+        self.bus.changed()
         port, data = arrival
         if not data:
             raise Undeliverable(f"nothing arrived at port {port!r}")
@@ -198,6 +202,7 @@ class Machine:
 
     def run_timers(self) -> None:
         """Run the device timers that are due, in the order of the board."""
+        self.bus.changed()
         now = self.cpu.virtual_ns
         for device in self.devices.values():
             if device.deadline_ns is not None and device.deadline_ns <= now:
@@ -249,6 +254,7 @@ class Machine:
 
     def restore(self, state: MachineState) -> None:
         """Become what `state` says; it must come from a machine of the same configuration."""
+        self.bus.changed()
         self._ram_digest.restore(dict(state.pages))
         for name, device in self.devices.items():
             device.restore(msgspec.msgpack.decode(state.devices[name], type=device.State))

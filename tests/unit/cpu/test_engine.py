@@ -199,6 +199,62 @@ def test_what_no_device_answers_faults(bench: Bench, name: str, addr: int, cause
     assert bench.bus.log == []
 
 
+@pytest.mark.parametrize(("name", "at"), [("ld", 0), ("lw", 0), ("lwu", 4)])
+def test_the_time_is_read_without_the_bus(name: str, at: int) -> None:
+    """It is that of the instruction, as the bus would have found it, in every engine."""
+    for engine in ENGINES:
+        bench = Bench(engine, shift=7)
+        bench.code.constant(T0, DEVICE)
+        before = (bench.code.here - BASE) // 4
+        for register in (A0, A1):
+            bench.code.emit(name, rd=register, rs1=T0, imm=at)
+        bench.start()
+        bench.cpu.map_mtime(DEVICE)
+        bench.cpu.mtime = 0x1_7FFF_0000
+        bench.cpu.warp(12_345)
+        bench.cpu.run(before)
+        for register in (A0, A1):
+            found = bench.cpu.mtime >> 8 * at
+            bench.cpu.run(bench.cpu.icount + 1)
+            wanted = found if name == "ld" else found & 0xFFFF_FFFF
+            assert bench.x(register) == wanted
+        assert bench.bus.log == []
+
+
+@pytest.mark.parametrize(("name", "at"), [("lb", 0), ("lh", 0), ("lw", 2), ("ld", 4), ("ld", 8)])
+def test_only_aligned_words_of_the_time_are(bench: Bench, name: str, at: int) -> None:
+    """The rest is the bus's, or a fault, as ever."""
+    bench.code.constant(T0, DEVICE)
+    bench.code.emit(name, rd=A0, rs1=T0, imm=at)
+    bench.start()
+    bench.cpu.map_mtime(DEVICE)
+    size = {"b": 1, "h": 2, "w": 4, "d": 8}[name[1]]
+    bench.bus.values[DEVICE + at] = 5
+    bench.cpu.run((bench.code.here - BASE) // 4)
+    asked = [(DEVICE + at, size)] if at % size == 0 else []
+    assert [(each[1], each[2]) for each in bench.bus.log] == asked
+
+
+def test_what_is_known_of_a_device_is_not_asked_for(bench: Bench) -> None:
+    """That register at that size alone, until it is forgotten."""
+    bench.code.constant(T0, DEVICE)
+    before = (bench.code.here - BASE) // 4
+    bench.code.label("loop")
+    bench.code.emit("lbu", rd=A0, rs1=T0, imm=0)
+    bench.code.emit("lhu", rd=A1, rs1=T0, imm=0)
+    bench.code.branch("jal", "loop", rd=0)
+    bench.start()
+    bench.bus.values[DEVICE] = 7
+    bench.cpu.know(DEVICE, 1, 0x60)
+    bench.cpu.run(before + 2)
+    assert (bench.x(A0), bench.x(A1)) == (0x60, 7)
+    assert len(bench.bus.log) == 1
+    bench.cpu.forget()
+    bench.cpu.run(before + 5)
+    assert (bench.x(A0), bench.x(A1)) == (7, 7)
+    assert len(bench.bus.log) == 3
+
+
 def test_an_interrupt_raised_by_an_access_comes_right_after_it(bench: Bench) -> None:
     """At the next instruction, not at the end of a slice."""
     bench.code.constant(T0, DEVICE)

@@ -1,16 +1,18 @@
 """The bus finds the register or says that there is none, under the guard."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from types import TracebackType
 
 import pytest
 
-from fakes.device import FakeLine
+from fakes.device import FakeLine, FakeOutlet
 from lockstep.errors import InternalError
 from lockstep.machine.bus import Bus, BusError
 from lockstep.machine.devices.aclint import Mswi
 from lockstep.machine.devices.finisher import Finisher
 from lockstep.machine.devices.rom import Rom
+from lockstep.machine.devices.uart16550 import Uart16550
 
 
 class CountingGuard:
@@ -113,3 +115,83 @@ def test_a_block_is_somewhere_if_a_window_is_in_it(addr: int, there: bool) -> No
     else:
         with pytest.raises(BusError):
             bus.probe(addr, 64)
+
+
+class KnowingHarts:
+    """Remember what they need not ask."""
+
+    def __init__(self) -> None:
+        self.known: tuple[int, int, int] | None = None
+
+    def know(self, addr: int, size: int, value: int) -> None:
+        self.known = (addr, size, value)
+
+    def forget(self) -> None:
+        self.known = None
+
+
+class Console:
+    """A UART on a bus, and who reads it."""
+
+    LSR = 5
+
+    def __init__(self) -> None:
+        self.bus = Bus(nullcontext())
+        self.harts = KnowingHarts()
+        self.uart = Uart16550(FakeOutlet(), FakeLine())
+        self.bus.attach(0, self.uart)
+        self.bus.inform(self.harts)
+
+    def poll(self, times: int = 2) -> None:
+        for _ in range(times):
+            self.bus.read(self.LSR, 1)
+
+
+def test_a_register_that_says_the_same_twice_need_not_be_asked_again() -> None:
+    """Once is not enough: an error that it told of is cleared by that."""
+    console = Console()
+    console.poll(1)
+    assert console.harts.known is None
+    console.poll(1)
+    assert console.harts.known == (Console.LSR, 1, 0x60)
+
+
+def test_what_is_cleared_by_reading_is_told_once() -> None:
+    """An overrun in LSR; then the register is as it stays."""
+    console = Console()
+    console.bus.write(4, 1, 0x10)  # loop mode
+    for _ in range(3):
+        console.bus.write(0, 1, 0x41)
+    said = [console.bus.read(Console.LSR, 1) for _ in range(3)]
+    assert said == [0x63, 0x61, 0x61]
+    assert console.harts.known == (Console.LSR, 1, 0x61)
+
+
+@pytest.mark.parametrize(
+    "happen",
+    [
+        lambda bus: bus.read(0, 1),
+        lambda bus: bus.read(0x20, 4),
+        lambda bus: bus.write(7, 1, 1),
+        lambda bus: bus.write(0x20, 4, 1),
+        lambda bus: bus.changed(),
+    ],
+    ids=["another read", "a read of nothing", "a write", "a write to nothing", "an arrival"],
+)
+def test_whatever_happens_has_it_asked_again(happen: Callable[[Bus], object]) -> None:
+    """To any device: their lines connect them."""
+    console = Console()
+    console.poll()
+    happen(console.bus)
+    assert console.harts.known is None
+    console.poll(1)
+    assert console.harts.known is None
+
+
+def test_registers_that_change_by_being_read_are_always_asked() -> None:
+    """The receiver's, of whatever it received."""
+    console = Console()
+    console.uart.receive(b"aaaa")
+    for _ in range(3):
+        console.bus.read(0, 1)
+    assert console.harts.known is None

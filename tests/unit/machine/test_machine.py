@@ -268,3 +268,25 @@ def test_received_data_interrupts_until_it_is_read() -> None:
     assert bytes(bench.bus.read(SERIAL_DATA, 1) for _ in "key") == b"key"
     bench.complete(source)
     assert [bench.interrupted() for _ in range(3)] == [True, False, False]
+
+
+def test_an_arrival_a_timer_and_a_reset_have_registers_asked_again() -> None:
+    """What the harts know of a device ends with it."""
+    bench = Bench()
+
+    def poll() -> None:
+        for _ in range(2):
+            bench.bus.read(board.UART.base + 5, 1)
+        assert bench.cpu.known == (board.UART.base + 5, 1, 0x60)
+
+    saved = bench.machine.save()
+    for happen in (
+        bench.machine.run_timers,
+        bench.machine.reset,
+        lambda: bench.machine.restore(saved),
+        lambda: bench.machine.deliver(Arrival("serial0", b"x")),
+    ):
+        poll()
+        happen()
+        assert bench.cpu.known is None
+    assert bench.bus.read(board.UART.base + 5, 1) == 0x61

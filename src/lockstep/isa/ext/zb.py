@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lockstep.isa.sem import Hart, outlined
+from lockstep.isa.privileged import ILLEGAL_INSTRUCTION
+from lockstep.isa.sem import Hart, outlined, sem
+from lockstep.isa.state import ZBC
 from lockstep.isa.table import insn
 from lockstep.isa.values import Word
 
@@ -234,6 +236,13 @@ def rev8(s: Hart, rd: int, rs1: int) -> None:
 # Zbc: products of polynomials over GF(2).
 
 
+@sem
+def _require_zbc(s: Hart) -> None:
+    """Old machines do not have it."""
+    if (s.features & ZBC) == 0:
+        s.trap(ILLEGAL_INSTRUCTION, s.insn_word())
+
+
 @outlined
 def _carryless_low(s: Hart, left: Word, right: Word) -> Word:
     """The lower 64 bits of the product."""
@@ -259,18 +268,21 @@ def _carryless_high(s: Hart, left: Word, right: Word) -> Word:
 @insn("0000101 rs2 rs1 001 rd 0110011", ext="Zbc")
 def clmul(s: Hart, rd: int, rs1: int, rs2: int) -> None:
     """rd = the carry-less product of rs1 and rs2, lower half."""
+    _require_zbc(s)
     s.x[rd] = _carryless_low(s, s.x[rs1], s.x[rs2])
 
 
 @insn("0000101 rs2 rs1 011 rd 0110011", ext="Zbc")
 def clmulh(s: Hart, rd: int, rs1: int, rs2: int) -> None:
     """rd = the carry-less product of rs1 and rs2, upper half."""
+    _require_zbc(s)
     s.x[rd] = _carryless_high(s, s.x[rs1], s.x[rs2]) >> 1
 
 
 @insn("0000101 rs2 rs1 010 rd 0110011", ext="Zbc")
 def clmulr(s: Hart, rd: int, rs1: int, rs2: int) -> None:
     """rd = the carry-less product of rs1 and rs2, bits 126 to 63."""
+    _require_zbc(s)
     s.x[rd] = _carryless_high(s, s.x[rs1], s.x[rs2])
 
 

@@ -14,6 +14,7 @@ import msgspec
 from lockstep.machine.device import Device, IrqLine, reads, writes
 
 LOW = (1 << 32) - 1
+MTIME = 0x7FF8  # of MTIMER
 
 
 class MswiState(msgspec.Struct, frozen=True):
@@ -114,22 +115,22 @@ class Mtimer(Device):
         """Set one half of mtimecmp; the other stays."""
         self.timebase.set_compare(hart, _with_half(self.timebase.compare(hart), half, value))
 
-    @reads(0x7FF8, 8)
+    @reads(MTIME, 8)
     def mtime(self) -> int:
         """The time in ticks of the time base."""
         return self.timebase.ticks()
 
-    @writes(0x7FF8, 8)
+    @writes(MTIME, 8)
     def set_mtime(self, value: int) -> None:
         """Set the time of all harts."""
         self.timebase.set_ticks(value)
 
-    @reads(0x7FF8, 4, each=((2, 4),))
+    @reads(MTIME, 4, each=((2, 4),))
     def mtime_half(self, half: int) -> int:
         """One half of mtime."""
         return self.timebase.ticks() >> 32 * half & LOW
 
-    @writes(0x7FF8, 4, each=((2, 4),))
+    @writes(MTIME, 4, each=((2, 4),))
     def set_mtime_half(self, half: int, value: int) -> None:
         """Set one half of mtime; the other goes on."""
         self.timebase.set_ticks(_with_half(self.timebase.ticks(), half, value))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from lockstep.machine.device import Device, IrqLine, reads, writes
+from lockstep.machine.device import Device, IrqLine, polled, reads, writes
 
 SOURCES = 95
 WORDS = 3
@@ -115,6 +115,7 @@ class Plic(Device):
             self.priority[source] = value & MAX_PRIORITY
             self._update_lines()
 
+    @polled
     @reads(0x1000, each=((WORDS, 4),))
     def pending_word(self, word: int) -> int:
         """Requests that no context has claimed."""
@@ -143,6 +144,7 @@ class Plic(Device):
         self.threshold[context] = value & MAX_PRIORITY
         self._update_lines()
 
+    @polled
     @reads(0x20_0004, each=(("contexts", 0x1000),))
     def claim(self, context: int) -> int:
         """Take the most urgent request, the lowest number among equals; 0 if there is none.

@@ -16,7 +16,7 @@ from __future__ import annotations
 import msgspec
 
 from lockstep.det.world import Outlet
-from lockstep.machine.device import Device, IrqLine, Undeliverable, reads, writes
+from lockstep.machine.device import Device, IrqLine, Undeliverable, polled, reads, writes
 
 FIFO_DEPTH = 16
 WIRE_LIMIT = 4096  # so much unread input is enough
@@ -204,6 +204,7 @@ class Uart16550(Device):
         self._fill()
         self._update_line()
 
+    @polled
     @reads(5, *ANY)
     def lsr(self) -> int:
         """LSR; reading clears the overrun error and the break."""
@@ -221,6 +222,7 @@ class Uart16550(Device):
         self._update_line()
         return value
 
+    @polled
     @reads(6, *ANY)
     def msr(self) -> int:
         """MSR; reading clears what has changed since the last time."""
