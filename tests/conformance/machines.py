@@ -124,6 +124,9 @@ class TestBus:
     def read(self, addr: int, size: int) -> int:
         raise BusError
 
+    def stored(self, addr: int, size: int) -> None:
+        raise AssertionError
+
     def probe(self, addr: int, size: int) -> None:
         raise BusError
 

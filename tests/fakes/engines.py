@@ -40,6 +40,9 @@ class NoBus:
     def write(self, addr: int, size: int, value: int) -> None:
         raise BusError
 
+    def stored(self, addr: int, size: int) -> None:
+        raise AssertionError
+
     def probe(self, addr: int, size: int) -> None:
         raise BusError
 

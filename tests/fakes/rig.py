@@ -26,6 +26,7 @@ class BenchBus:
         self.values: dict[int, int] = {}
         self.log: list[tuple[str, int, int, int]] = []
         self.on: dict[int, Callable[[], None]] = {}
+        self.told: Callable[[], None] = lambda: None
 
     def read(self, addr: int, size: int) -> int:
         value = self.values.get(addr, 0)
@@ -35,6 +36,10 @@ class BenchBus:
     def write(self, addr: int, size: int, value: int) -> None:
         self._accessed("w", addr, size, value)
         self.values[addr] = value
+
+    def stored(self, addr: int, size: int) -> None:
+        self.log.append(("s", addr, size, 0))
+        self.told()
 
     def probe(self, addr: int, size: int) -> None:
         self._accessed("p", addr, size, 0)

@@ -1,11 +1,13 @@
 """Our own guests: bare metal, small, and each with something to show."""
 
+import random
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
 
 from fakes.engines import ENGINES
+from lockstep.machine.images.mailbox import find_mailbox
 from lockstep.session import api
 
 from .conftest import built
@@ -124,3 +126,32 @@ def test_cache_blocks_where_nothing_is(engine: str, tmp_path: Path) -> None:
     assert before.console.split() == [
         b"0007" + line[4:] if line != MEMORY else line for line in expected
     ]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_program_for_spike_prints_and_ends(engine: str, tmp_path: Path) -> None:
+    """Its symbols say where it talks to the host, at the very instruction that stores there."""
+    recording = tmp_path / "spike.lockstep"
+    machine = {"kernel": str(built("spike")), "bios": "none", "memory": 16 << 20}
+    made = api.record(recording, engine=engine, digest_every=50, **machine)
+    assert made.console == b"byte by byte\nand at once\n"
+    assert (made.outcome.reason, made.outcome.code, made.outcome.instructions) == ("fail", 7, 179)
+    for other in ENGINES:
+        again = api.replay(recording, engine=other)
+        assert (again.console, again.outcome) == (made.console, made.outcome)
+    before = api.run(engine=engine, version=1, until=2_000, **machine)
+    assert (before.console, before.outcome.reason) == (b"", "until")
+
+
+def test_a_damaged_symbol_table_is_none() -> None:
+    """Wherever the file is cut, and whatever a byte of its tables becomes."""
+    data = built("spike").read_bytes()
+    found = find_mailbox(data)
+    assert found is not None
+    assert found.fromhost == found.tohost + 8
+    rng = random.Random(1)
+    for _ in range(500):
+        damaged = bytearray(data)
+        for _ in range(rng.randrange(1, 6)):
+            damaged[rng.choice((rng.randrange(64), rng.randrange(len(data))))] = rng.randrange(256)
+        find_mailbox(bytes(damaged[: rng.choice((len(data), rng.randrange(len(data))))]))

@@ -14,6 +14,7 @@ from lockstep.cpu.layout import (
     MMIO_PROBE,
     MMIO_REQUESTED,
     MMIO_STORE,
+    MMIO_WATCHED,
     PAGE,
 )
 from lockstep.cpu.vocabulary import EngineHart
@@ -92,6 +93,8 @@ def store_slow(s: EngineHart, addr: Word, size: int, value: Word) -> None:
         return
     paddr = locate(s, addr, size, STORE)
     if in_ram(s, paddr, size):
+        if _is_watched(s, paddr, s.const(size)):
+            _request(s, paddr, addr, size, MMIO_WATCHED, value)
         s.ram_store(paddr, size, value)
     else:
         _device_store(s, paddr, addr, size, value)
@@ -107,11 +110,19 @@ def _store_split(s: EngineHart, addr: Word, size: int, value: Word) -> None:
     if not (in_ram(s, low, 1) and in_ram(s, high, 1)):
         # Priv. 3.1.16: tval is "the portion of the access that caused the fault".
         s.trap(STORE_ACCESS_FAULT, second if in_ram(s, low, 1) else addr)
+    if _is_watched(s, low, here) or _is_watched(s, high, size - here):
+        _request(s, s.cluster.watched, addr, 8, MMIO_WATCHED, value)
     offset = s.const(0)
     while offset < size:
         at = low + offset if offset < here else high + (offset - here)
         s.ram_store(at, 1, value >> (offset << 3))
         offset = offset + 1
+
+
+@sem
+def _is_watched(s: EngineHart, paddr: Word, size: Word) -> bool:
+    """Whether some of paddr .. paddr+size is of the 8 bytes that are watched."""
+    return paddr + size - 1 - s.cluster.watched < size + 7
 
 
 @outlined
@@ -134,7 +145,7 @@ def _request(s: EngineHart, paddr: Word, addr: Word, size: int, kind: int, value
         s.cluster.mmio_state = s.const(MMIO_NONE)
         s.trap(fault, addr)
     if s.cluster.mmio_state != MMIO_DONE:
-        if paddr & (size - 1) != 0:
+        if kind != MMIO_WATCHED and paddr & (size - 1) != 0:
             s.trap(fault, addr)
         s.cluster.mmio_addr = paddr
         s.cluster.mmio_size = s.const(size)

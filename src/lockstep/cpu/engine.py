@@ -14,9 +14,11 @@ from lockstep.cpu.layout import (
     MMIO_NONE,
     MMIO_PROBE,
     MMIO_STORE,
+    MMIO_WATCHED,
     NEVER_HOT,
     NOWHERE,
     PAGE,
+    WATCHED,
 )
 from lockstep.cpu.memory import Follower, Ram
 from lockstep.cpu.schedule import ATTENTION, DONE, IDLE, LAST_TICK, MMIO, STOPPED, TICK_NS
@@ -56,6 +58,9 @@ class Bus(Protocol):
 
     def probe(self, addr: int, size: int) -> None:
         """The guest manages the `size` bytes at `addr`: is any of them a device's?"""
+
+    def stored(self, addr: int, size: int) -> None:
+        """The guest is about to store to main memory, to some of what `Cpu.watch` named."""
 
 
 class Engine(Follower, Protocol):
@@ -149,6 +154,8 @@ class Cpu:
         try:
             if block.mmio_kind == MMIO_PROBE:
                 self._bus.probe(block.mmio_addr, block.mmio_size)
+            elif block.mmio_kind == MMIO_WATCHED:
+                self._bus.stored(block.mmio_addr, block.mmio_size)
             elif block.mmio_kind == MMIO_STORE:
                 value = block.mmio_value & ((1 << 8 * block.mmio_size) - 1)
                 self._bus.write(block.mmio_addr, block.mmio_size, value)
@@ -170,6 +177,13 @@ class Cpu:
     def forget(self) -> None:
         """Ask the bus for everything again."""
         self._block.known_at = NOWHERE
+
+    def watch(self, address: int) -> None:
+        """Tell the bus of every store to the 8 bytes of main memory at `address`, before it."""
+        assert address % 8 == 0, f"{address:#x} may be on two pages"
+        self._block.watched = address
+        self._ram.flags[(address - self._ram.base) // PAGE] |= WATCHED
+        self._engine.flush()
 
     def request_stop(self) -> None:
         """End the run under way within a millisecond, or else the next one before it begins."""
@@ -267,6 +281,7 @@ def make_cpu(
     block = ClusterBlock(harts)
     for hart in block.members:
         hart.features = features
+    block.watched = NOWHERE
     block.shift, block.quantum, block.quantum_left = shift, quantum, quantum
     block.mtime_at = block.known_at = NOWHERE
     block.ram_base, block.ram_size = ram.base, ram.size

@@ -34,7 +34,7 @@ CLUSTER_FIELDS: Final[dict[str, str]] = {
     "warp": "virtual nanoseconds added while idle",
     "time_offset": "ticks added to mtime by software",
     "mmio_state": "device access: 0 none, 1 requested, 2 done, 3 faulted",
-    "mmio_kind": "0 load, 1 store, 2 neither: is anything there?",
+    "mmio_kind": "0 load, 1 store, 2 is anything there?, 3 a store to what is watched",
     "mmio_addr": "physical address",
     "mmio_size": "bytes",
     "mmio_value": "value stored or loaded",
@@ -44,6 +44,7 @@ CLUSTER_FIELDS: Final[dict[str, str]] = {
     "known_value": "what it would say",
     "ram_base": "physical address of main memory",
     "ram_size": "bytes of main memory",
+    "watched": "physical address of 8 bytes whose stores the bus is told of, or NOWHERE",
     "ram_host": "host address of main memory",
     "flags_host": "host address of the page flags, a byte a page",
     "pool_host": "host address of the decoded pages",
@@ -142,6 +143,8 @@ CODE: Final = 1  # holds decoded instructions
 TABLE: Final = 2  # cached translations depend on it
 DIRTY: Final = 4  # written since the last digest
 WRITABLE: Final = 8  # some TLB may hold a write entry for it
+WATCHED: Final = 16  # the bus is told of stores to a part of it
+SLOW: Final = CODE | TABLE | WATCHED  # stores to it are not for the fast path
 
 # What is kept of the hashes of all pages: their XOR at 0, and the sums of the lower half of each,
 # times its page's number (from 1) to the powers 0, 1, 2 and 3. Little-endian.
@@ -153,6 +156,7 @@ PAGE_SUMS: Final = FIRST_SUM + 4 * SUM_BYTES
 MMIO_LOAD: Final = 0
 MMIO_STORE: Final = 1
 MMIO_PROBE: Final = 2
+MMIO_WATCHED: Final = 3
 
 NOWHERE: Final = 1 << 63  # no physical address
 

@@ -19,6 +19,7 @@ from lockstep.cpu.layout import (
     F_OFFSET,
     HART_OFFSET,
     PAGE,
+    SLOW,
     TABLE,
     X_OFFSET,
 )
@@ -291,7 +292,7 @@ class ReferenceHart(Vocabulary):
             self.code.fetches[page] = frame
         elif access is not STORE:
             self.data.loads[page] = frame
-        elif not self._flags[frame // PAGE] & TABLE:
+        elif not self._flags[frame // PAGE] & SLOW:
             self._flags[frame // PAGE] |= DIRTY
             self.data.stores[page] = frame
 

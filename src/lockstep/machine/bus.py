@@ -6,6 +6,7 @@ access is one lookup and one call. The guard (the big lock) is held around each.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -32,6 +33,7 @@ class Bus:
         self._windows: list[tuple[int, Device]] = []
         self._last: tuple[int, int] | None = None
         self._harts: Harts | None = None
+        self._stored: Callable[[int, int], None] | None = None
 
     def inform(self, harts: Harts) -> None:
         """Tell `harts` what they need not ask again (see `device.polled`)."""
@@ -98,6 +100,16 @@ class Bus:
             self._last = (key, value)
         elif self._harts is not None:
             self._harts.know(key >> 4, key & 0xF, value)
+
+    def watch(self, stored: Callable[[int, int], None]) -> None:
+        """Tell `stored` of stores to the words of main memory that the processor watches."""
+        self._stored = stored
+
+    def stored(self, addr: int, size: int) -> None:
+        """The guest is about to store to `size` bytes at `addr` of what is watched."""
+        if self._stored is not None:
+            with self._guard:
+                self._stored(addr, size)
 
     def _window(self, addr: int, size: int) -> tuple[int, Device]:
         for base, device in self._windows:

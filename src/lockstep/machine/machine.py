@@ -22,10 +22,12 @@ from lockstep.machine.device import Device, IrqLine, Undeliverable
 from lockstep.machine.devices.aclint import MTIME, Mswi, Mtimer, Sswi
 from lockstep.machine.devices.finisher import FAIL, PASS, RESET, Finisher
 from lockstep.machine.devices.goldfish_rtc import GoldfishRtc
+from lockstep.machine.devices.htif import Htif
 from lockstep.machine.devices.plic import Plic
 from lockstep.machine.devices.rom import Rom
 from lockstep.machine.devices.uart16550 import Uart16550
 from lockstep.machine.dtb import make_dtb
+from lockstep.machine.images.mailbox import Mailbox, find_mailbox
 from lockstep.machine.loader import plan_boot
 from lockstep.machine.processor import Processor, Timebase
 from lockstep.machine.ramdigest import Memory, RamDigest
@@ -43,6 +45,10 @@ POWER_REQUESTS: dict[bytes, PowerKind] = {
 }
 # What the guest may ask of the test finisher.
 FINISHES: dict[int, PowerKind] = {PASS: "poweroff", FAIL: "fail", RESET: "reboot"}
+
+
+HTIF_PATIENCE = 64
+"""Instructions after which half a command to the host is one."""
 
 
 class PowerEvent(msgspec.Struct, frozen=True):
@@ -107,7 +113,38 @@ class Machine:
             self.bus.attach(base, device)
         self.bus.inform(cpu)
         cpu.map_mtime(board.MTIMER.base + MTIME)
-        return {name: device for name, _, device in placed if device.kept}
+        devices = {name: device for name, _, device in placed if device.kept}
+        mailbox = self._mailbox()
+        if mailbox is not None:
+            devices["htif"] = self._make_htif(outlet_for("serial0"), mailbox)
+        return devices
+
+    def _mailbox(self) -> Mailbox | None:
+        """Where the guest talks to Spike, if it does."""
+        if self.config.version < 2:
+            return None
+        start, end = self.ram.base, self.ram.base + self.ram.size
+        for image in (self.config.kernel, self.config.bios):
+            found = find_mailbox(image)
+            if found is not None:
+                inside = all(start <= at <= end - 8 and at % 8 == 0 for at in found)
+                return found if inside else None
+        return None
+
+    def _make_htif(self, outlet: Outlet, mailbox: Mailbox) -> Htif:
+        cpu = self.cpu
+        htif = Htif(
+            self.ram,
+            mailbox,
+            outlet,
+            lambda code: self._finish(FAIL if code else PASS, code),
+            lambda: cpu.virtual_ns,
+            cpu.request_stop,
+            HTIF_PATIENCE << self.config.shift,
+        )
+        self.bus.watch(htif.stored)
+        cpu.watch(mailbox.tohost)
+        return htif
 
     def _make_uart(self, outlet: Outlet, plic: Plic) -> Uart16550:
         line = _wire(plic, board.UART_IRQ)

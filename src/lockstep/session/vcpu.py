@@ -278,6 +278,8 @@ class VCpu:
             self._world.checkpoint("periodic", now, self._machine.digests)
             self._run_timers()
             self._take_arrivals(now)
+            if self.outcome is None:
+                self._heed_power()  # of a timer
             if self.outcome is None and self._at_end(now):
                 continue
             if self.outcome is not None:

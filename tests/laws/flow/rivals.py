@@ -35,6 +35,9 @@ class Board:
         else:
             self._check(addr)
 
+    def stored(self, addr: int, size: int) -> None:
+        raise AssertionError
+
     def probe(self, addr: int, size: int) -> None:
         self.log.append((self.cpu.icount, addr, size, -2))
         self._check(addr)

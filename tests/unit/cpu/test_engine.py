@@ -520,3 +520,46 @@ def test_an_unknown_engine_is_refused() -> None:
     bench = Bench("reference")
     with pytest.raises(UsageError, match="warp9"):
         make_cpu("warp9", 1, bench.ram, bench.bus, 0)
+
+
+# A watched word.
+
+WORD = BASE + 0x1FF8
+
+
+@pytest.mark.parametrize(
+    ("name", "offset", "told"),
+    [
+        ("sd", 0, [(WORD, 8)]),
+        ("sw", 4, [(WORD + 4, 4)]),
+        ("sb", 7, [(WORD + 7, 1)]),
+        ("sd", -8, []),
+        ("sd", -4, [(WORD - 4, 8)]),
+        ("sd", 4, [(WORD, 8)]),  # over the end of the page
+        ("sw", 7, [(WORD, 8)]),
+        ("sd", 8, []),
+        ("amoadd.d", 0, [(WORD, 8)]),
+        ("cbo.zero", -3, [(WORD, 8)]),
+        ("ld", 0, []),
+    ],
+)
+def test_the_bus_hears_of_each_store_to_what_is_watched(
+    bench: Bench, name: str, offset: int, told: list[tuple[int, int]]
+) -> None:
+    """Once, before it; and the store is done as if nobody had watched. Then others go on fast."""
+    seen = []
+    bench.bus.told = lambda: seen.append(bench.ram.read(WORD, 8))
+    bench.cpu.watch(WORD)
+    operands = {"rd": A0} if name in ("ld", "amoadd.d") else {}
+    if name in ("sd", "sw", "sb", "amoadd.d"):
+        operands["rs2"] = T1
+    for _ in range(2):
+        bench.code.emit(name, rs1=T0, **operands)
+    bench.start()
+    bench.ram.write(WORD, b"\x77" * 8)
+    hart = bench.cpu.harts[0]
+    hart.x[T0], hart.x[T1] = WORD + offset, 0x0102_0304_0506_0708
+    bench.cpu.run(2)
+    assert bench.bus.log == [("s", *each, 0) for each in told] * 2
+    assert seen[:1] == [b"\x77" * 8] * len(told)
+    assert (bench.ram.read(WORD, 8) != b"\x77" * 8) == bool(told)

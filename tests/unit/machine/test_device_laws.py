@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.device import FakeLine, FakeOutlet
+from lockstep.cpu.memory import Ram
 from lockstep.det.state import canonical_bytes
 from lockstep.machine.device import Device
 from lockstep.machine.devices.aclint import Mswi, Mtimer, Sswi
 from lockstep.machine.devices.finisher import Finisher
 from lockstep.machine.devices.fw_cfg import FwCfg
 from lockstep.machine.devices.goldfish_rtc import GoldfishRtc
+from lockstep.machine.devices.htif import Htif
 from lockstep.machine.devices.pcie import EmptyPcieWindow
 from lockstep.machine.devices.pflash import EmptyPflash
 from lockstep.machine.devices.plic import Plic
@@ -52,6 +54,15 @@ MAKERS: dict[str, Callable[[], Device]] = {
     "mtimer": lambda: Mtimer(StillTimebase(), 2),
     "finisher": lambda: Finisher(lambda command, code: None),
     "rom": Rom,
+    "htif": lambda: Htif(
+        Ram(1 << 31, 4096),
+        (1 << 31, 8 + (1 << 31)),
+        FakeOutlet(),
+        lambda code: None,
+        lambda: 1_000,
+        lambda: None,
+        64,
+    ),
     "virtio_mmio": EmptyVirtioMmio,
     "pcie": lambda: EmptyPcieWindow(0x1_0000),
     "fw_cfg": lambda: FwCfg(2),
@@ -70,7 +81,7 @@ def exercise(device: Device, seed: int, steps: int = 60) -> list[int]:
     read = []
     for _ in range(steps):
         access = rng.choice(accesses) if accesses else None
-        if rng.random() < 0.3:
+        if device.span and rng.random() < 0.3:
             size = rng.choice(device.reserved_sizes)
             offset = rng.randrange(0, device.span // size) * size
             device.write_elsewhere(offset, size, rng.choice(COMMANDS))
@@ -81,6 +92,11 @@ def exercise(device: Device, seed: int, steps: int = 60) -> list[int]:
             device.receive(rng.randbytes(rng.randrange(40)))
             if rng.random() < 0.3:
                 device.receive_break()
+        elif isinstance(device, Htif):
+            if rng.random() < 0.5:
+                device.stored((1 << 31) + rng.choice((0, 4)), 4)
+            else:
+                device.run_timers(1_000)
         elif access and access.reader:
             read.append(access.reader())
         elif access and access.writer:

@@ -29,6 +29,7 @@ from lockstep.cpu.layout import (
     READY_OFFSET,
     REGION_LINES_OFFSET,
     RESETS_OFFSET,
+    SLOW,
     STAMP_OFFSET,
     TABLE,
     TLB_CONTEXT_BYTES,
@@ -119,7 +120,7 @@ def _remember_data(s: NativeHart, page: Word, frame: Word, access: Access) -> No
     if access is STORE:
         flags = page_flags(s, frame)
         now = s.host_load(flags, 1)
-        if now & (CODE | TABLE) == 0:
+        if now & SLOW == 0:
             s.host_store(flags, 1, now | DIRTY | WRITABLE)
             s.host_store(entry + 8, 8, page)
     else:
