@@ -38,7 +38,9 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_it_shows_where_everything_is_and_how_much(cli: Cli, kept: Path) -> None:
     """For people and for machines."""
-    assert json.loads(cli("cache", "--json").out) == {
+    done = cli("cache", "--json")
+    assert done.status == 0
+    assert json.loads(done.out) == {
         "interpreter": {"path": str(kept / "native"), "entries": 2, "bytes": 1500},
         "regions": {
             "path": str(kept / "regions.sqlite"),

@@ -155,6 +155,7 @@ def _call(arguments: list[str]) -> None:
     try:
         with command.make_context("lockstep", list(arguments)) as context:
             command.invoke(context)
+        sys.exit(0)
     except typer.Exit as leaving:
         sys.exit(leaving.exit_code)
     except click.ClickException as error:
