@@ -168,7 +168,9 @@ def _record(act: _Act, kernel: Path, recording: Path) -> None:
     path = recording if rng.random() < 0.8 else None
     every = rng.choice((0, 10_000, 100_000))
     try:
-        with live(config, Console(wire), recording=path, digest_every=every) as session:
+        with live(
+            config, Console(wire), recording=path, digest_every=every, pace="none"
+        ) as session:
             _run(act, session, wire, gentle=rng.random() < 0.4)
     except (Broken, SystemExit) as error:
         act.planted = error

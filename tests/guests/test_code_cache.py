@@ -31,7 +31,7 @@ def in_regions(stats: bytes) -> int:
 def test_a_cold_cache_and_a_warm_one_give_the_same(tmp_path: Path) -> None:
     """Recorded with nothing in the cache, replayed with more each time, until it is of use."""
     recording, cache = tmp_path / "r", tmp_path / "cache"
-    guest = ("--kernel", built("selfmod"), "--bios", "none", "--memory", "16M")
+    guest = ("--kernel", built("selfmod"), "--bios", "none", "--memory", "16M", "--pace", "none")
     made = lockstep("record", "-o", recording, "--digest-every", EVERY, *guest, cache=cache)
     assert made.returncode == 0, made.stderr
     for _ in range(MOST_REPLAYS):

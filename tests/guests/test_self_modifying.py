@@ -26,7 +26,7 @@ def record(recording: Path, name: str, engine: str, harts: int, digest_every: in
     """Run it to its end; the lines that it prints."""
     made = api.record(
         recording, kernel=str(built(name)), bios="none", memory=16 << 20, smp=harts,
-        engine=engine, digest_every=digest_every,
+        engine=engine, digest_every=digest_every, pace="none",
     )  # fmt: skip
     assert made.outcome.reason == "poweroff", made.console.decode()
     return made.console.decode().splitlines()

@@ -133,7 +133,9 @@ def test_a_guest_goes_on_without_its_compiler(
     """It ends when it is told that there is none; what it did is what the interpreter does."""
     told = []
     config = MachineConfig(kernel=str(guest), bios="none", memory=16 << 20)
-    with live(config, Console(NullSerial()), recording=tmp_path / "r", digest_every=1 << 20) as run:
+    with live(
+        config, Console(NullSerial()), recording=tmp_path / "r", digest_every=1 << 20, pace="none"
+    ) as run:
 
         def say(text: str) -> None:
             told.append(text)
@@ -152,7 +154,7 @@ def test_a_guest_goes_on_without_its_compiler(
 def test_a_compiler_that_is_killed_is_replaced(guest: Path) -> None:
     """By somebody, before it has made anything; later regions are made all the same."""
     config = MachineConfig(kernel=str(guest), bios="none", memory=16 << 20)
-    with live(config, Console(NullSerial())) as run:
+    with live(config, Console(NullSerial()), pace="none") as run:
 
         def disturb() -> None:
             try:
