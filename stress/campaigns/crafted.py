@@ -21,7 +21,7 @@ CLAIM: Final = (
     "a crafted recording, with right checksums, gives a clear error, a divergence or a replay: "
     "never a traceback, a hang, more memory than is stated, or a file that is not what it was"
 )
-FULL: Final = 16_000
+FULL: Final = 10_000
 _BATCH: Final = 20
 _PATIENCE_S: Final = 1200
 

@@ -13,6 +13,7 @@ from stress.crafted import nasty
 from stress.crafted.parts import Chunk, Parts, Text, pack_chunk
 
 _MANY: Final = (1, 1, 1, 1, 1, 2, 2, 2, 2, 17, 17, 17, 300, 300, 5_000, 70_000)
+_MOST_BYTES: Final = 100 << 20
 _DEPTHS: Final = (10, 65, 1_000, 200_000)
 _KINDS: Final = (0, 1, 2, 3, 16, 17, 18, 19, 20, 31, 32, 33, 127, 128, 255, 1 << 40, -1, "x", None)
 _REASONS: Final = ("machine-init", "reset", "warp", "periodic", "shutdown", "", "\x1b[2J")
@@ -92,7 +93,7 @@ def shorten_event(parts: Parts, rng: random.Random) -> None:
 
 
 def lengthen_event(parts: Parts, rng: random.Random) -> None:
-    more: Any = nasty.packable(rng)
+    more: Any = nasty.packable(rng, inner=True)
     for _ in range(rng.choice((0, 0, 5, 400))):
         more = [more]
     _event(parts, rng).extend([more] * rng.choice((1, 3, 1000)))
@@ -101,15 +102,16 @@ def lengthen_event(parts: Parts, rng: random.Random) -> None:
 def repeat_event(parts: Parts, rng: random.Random) -> None:
     """At the same instant."""
     chunk, at = _place(parts, rng)
-    count = rng.choice(_MANY)
+    count = _many(chunk.events[at], rng)
     chunk.events[at:at] = [chunk.events[at]] * count
     chunk.steps[at + 1 : at + 1] = [0] * count
 
 
 def insert_event(parts: Parts, rng: random.Random) -> None:
     chunk, at = _place(parts, rng)
-    count = rng.choice(_MANY)
-    chunk.events[at:at] = [_new_event(rng)] * count
+    new = _new_event(rng)
+    count = _many(new, rng)
+    chunk.events[at:at] = [new] * count
     chunk.steps[at:at] = [0] * count
 
 
@@ -413,6 +415,11 @@ def _event(parts: Parts, rng: random.Random) -> list[Any]:
     return event
 
 
+def _many(event: Any, rng: random.Random) -> int:
+    """So many of them as this process can hold."""
+    return min(rng.choice(_MANY), 1 + _MOST_BYTES // len(msgspec.msgpack.encode(event)))
+
+
 def _new_event(rng: random.Random) -> list[Any]:
     port = rng.choice(("serial0", "serial0-break", "rtc", "board", "power", "warp", "\x1b[2J", ""))
     data = rng.choice((b"", b"x", bytes(8), b"\xff" * 8, rng.randbytes(70), bytes(1 << 20)))
@@ -426,6 +433,6 @@ def _new_event(rng: random.Random) -> list[Any]:
             [18, rng.choice(("reset", "shutdown", "quit", "interrupt", "idle", "\x1b[2J"))],
             [19, port, data],
             [32, rng.choice(_REASONS), bytes(16), {}, {}, {}, 0],
-            [200, nasty.packable(rng)],
+            [200, nasty.packable(rng, inner=True)],
         )
     )

@@ -22,25 +22,27 @@ RAW_JSON: Final = (
 )  # fmt: skip
 
 
-def value(rng: random.Random) -> Any:
-    """Anything JSON can say."""
-    kind = rng.randrange(8)
+def value(rng: random.Random, *, inner: bool = False) -> Any:
+    """Anything JSON can say; not long and not deep if it is an `inner` one: others repeat it."""
+    kind = rng.randrange(6 if inner else 8)
     if kind < 3:
         return rng.choice(NUMBERS)
     if kind < 5:
-        return rng.choice(TEXTS)
+        text = rng.choice(TEXTS)
+        return text[:300] if inner else text
     if kind < 6:
         return rng.choice((None, True, False, [], {}, [[]], {"": {}}))
     if kind < 7:
-        return [value(rng) for _ in range(rng.choice((1, 3, 50)))]
-    return {str(value(rng))[:100]: value(rng) for _ in range(rng.choice((1, 3, 50)))}
+        return [value(rng, inner=True) for _ in range(rng.choice((1, 3, 50)))]
+    names = [str(value(rng, inner=True))[:100] for _ in range(rng.choice((1, 3, 50)))]
+    return {name: value(rng, inner=True) for name in names}
 
 
-def packable(rng: random.Random) -> Any:
+def packable(rng: random.Random, *, inner: bool = False) -> Any:
     """Anything MessagePack can say."""
     if rng.random() < 0.3:
         return rng.randbytes(rng.choice((0, 1, 3, 4, 8, 16, 300)))
-    return _within(value(rng))
+    return _within(value(rng, inner=inner))
 
 
 def stored(rng: random.Random) -> Any:

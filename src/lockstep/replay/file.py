@@ -242,6 +242,7 @@ class RecordingFile:
                 with suppress(sqlite3.Error):  # a full disk, or a reader: it is whole all the same
                     self._db.execute("VACUUM")
             self._db.execute("PRAGMA busy_timeout=100")
+            self._syncer.wait()  # which may not have opened the -wal file yet
             try:
                 # Not DELETE: this last change of the header, too, leaves no journal to anybody.
                 self._db.execute("PRAGMA journal_mode=MEMORY")

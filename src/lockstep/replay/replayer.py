@@ -32,6 +32,8 @@ from lockstep.replay.recorder import UNDIGESTED
 from lockstep.replay.words import readable
 
 _AROUND: Final = 3
+_FAR: Final = 20_000
+"""Events to look ahead for what a checkpoint says of the log."""
 
 Mirror = Callable[[str, bytes], None]
 
@@ -287,6 +289,8 @@ class Replayer:
         depth = _AROUND
         with suppress(BadRecording):
             while (logged := self._peek(depth)) and not isinstance(logged.event, Checkpoint):
+                if depth == _FAR:
+                    return None
                 depth += 1
         return self._failed if isinstance(self._failed, AlteredLog) else None
 

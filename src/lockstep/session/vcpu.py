@@ -16,7 +16,6 @@ from typing import Final
 from lockstep.cpu.engine import Exit
 from lockstep.det.instant import FOREVER, LATEST_NS, Icount
 from lockstep.det.world import Arrival
-from lockstep.errors import InternalError
 from lockstep.host.clock import Clock, monotonic_ns
 from lockstep.machine.device import Undeliverable
 from lockstep.session.computer import Computer
@@ -294,7 +293,8 @@ class VCpu:
                 until = min(until, Icount(now + self._pace.slice))
             if until > now:
                 return until
-        raise InternalError(f"nothing moves at instruction {now:,}: the horizon stays where it is")
+        # Undeliverable: of a replay it is the log that says so; otherwise it is a bug of ours.
+        raise Undeliverable(f"nothing moves at instruction {now:,}: the horizon stays where it is")
 
     def _at_end(self, now: Icount) -> bool:
         """Whether it is time to end, which has been seen to."""
