@@ -14,12 +14,12 @@ from typing import Final, NamedTuple
 from stress.powerloss.disk import Disk, Tree, read_tree, write_tree
 from stress.powerloss.trace import Operation, Sync, trace
 from stress.syscalls.driver import Fault
-from stress.syscalls.workshop import MACHINE, Done, Driver, environment
+from stress.syscalls.workshop import LONG, Done, Driver, environment
 
 _DISK: Final = "disk"
 _NAME: Final = f"{_DISK}/r"
-_NEW: Final = ("record", "-o", "r", *MACHINE, "--seed", "1")
-_OLD: Final = ("record", "-o", "r", *MACHINE, "--seed", "2")
+_NEW: Final = ("record", "-o", "r", *LONG, "--seed", "1")
+_OLD: Final = ("record", "-o", "r", *LONG, "--seed", "2")
 _FINE, _USAGE, _BAD = 0, 2, 4
 _WRONG: Final = re.compile(r"Traceback|Exception ignored|Exception in thread")
 
@@ -190,13 +190,13 @@ def _recorded_over(looker: Looker, state: State) -> Iterator[str]:
         if state.over:
             yield "the new recording is gone"
         return
-    if state.acknowledged:
+    done = looker.run("info", _NAME)
+    if state.acknowledged or done.ended.status == _FINE:
         yield from _recorded(looker, state)
         return
-    said = looker.run("info", _NAME).err
-    aside = [path for path in state.tree if path.endswith("/r") and path in said]
+    aside = [path for path in state.tree if path.endswith("/r") and path in done.err]
     if len(aside) != 1:
-        yield f"the old recording is gone, or not spoken of: {said.strip()}"
+        yield f"the old recording is gone, or not spoken of: {done.err.strip()}"
     for each in aside:
         yield from _holds(looker, f"{_DISK}/{each}", looker.consoles["old"], (_FINE,), whole=True)
 

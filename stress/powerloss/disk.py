@@ -211,6 +211,7 @@ def read_tree(directory: Path) -> Tree:
     return {
         str(each.relative_to(directory)): each.read_bytes() if each.is_file() else None
         for each in sorted(directory.rglob("*"))
+        if not each.is_symlink()
     }
 
 

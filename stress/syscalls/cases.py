@@ -9,17 +9,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from lockstep.session.naming import LATEST
 from stress.syscalls.driver import Fault
-from stress.syscalls.workshop import MACHINE, Done, Driver
+from stress.syscalls.workshop import SHORT, Done, Driver
 
 NAME: Final = "r"
-_NEW: Final = ("record", "-o", NAME, *MACHINE, "--seed", "1")
-_OLD: Final = ("record", "-o", NAME, *MACHINE, "--seed", "2")
+_NEW: Final = ("record", "-o", NAME, *SHORT, "--seed", "1")
+_OLD: Final = ("record", "-o", NAME, *SHORT, "--seed", "2")
 _OURS: Final = ("stdout", "stderr", "cache", "data")
 _SIDE_FILES: Final = ("-wal", "-shm", "-journal")
 _WRONG: Final = re.compile(r"Traceback|Exception ignored|Exception in thread|Error in sys")
 _NOTES: Final = ("lockstep: ", "  remedy: ")
-_DONE, _HOST_FAILURE = 0, 6
+_DONE, _USAGE, _HOST_FAILURE = 0, 2, 6
+_TOO_LARGE: Final = "give less --memory"
+"""A machine too large for the host is the user's to make smaller."""
 
 
 class Room(NamedTuple):
@@ -73,7 +76,10 @@ def wrong(room: Room, case: Case, before: dict[str, bytes]) -> Iterator[str]:
     ended, said = room.done.ended, room.done.err
     if ended.hung:
         yield "it hangs"
-    if ended.status not in ((_DONE, _HOST_FAILURE) if ended.hit else (_DONE,)):
+    allowed = {_DONE, _HOST_FAILURE} if ended.hit else {_DONE}
+    if _TOO_LARGE in said:
+        allowed.add(_USAGE)
+    if ended.status not in allowed:
         yield f"status {ended.status}"
     if found := _WRONG.search(said):
         lines = said[found.start() :].strip().splitlines()
@@ -92,7 +98,7 @@ def contents(room: Path) -> dict[str, bytes]:
     found = {}
     for path in sorted(room.rglob("*")):
         name = str(path.relative_to(room))
-        if name.split("/", maxsplit=1)[0] not in _OURS and name != "tmp":
+        if name.split("/", maxsplit=1)[0] not in _OURS and name not in ("tmp", LATEST):
             found[name] = path.read_bytes() if path.is_file() else b""
     return found
 

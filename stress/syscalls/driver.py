@@ -45,7 +45,7 @@ class Order(msgspec.Struct, frozen=True):
     watched: bool = True
     below: str = ""
     """A directory in it to run the command in."""
-    patience_s: float = 40.0
+    patience_s: float = 120.0
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -201,6 +201,10 @@ class _Supervisor:
             return ""
 
 
+def _say_nothing(message: str) -> None:
+    pass
+
+
 def _import_all(modules: Sequence[str]) -> None:
     """What a first run has imported."""
     for name in modules:
@@ -212,11 +216,13 @@ def _import_all(modules: Sequence[str]) -> None:
 
 def main() -> None:
     """Serve, and be the command in each fork."""
-    from lockstep.cpu.native.objects import version_key
+    from lockstep.cpu.native import objects
     from lockstep.ui.cli.app import main as lockstep
 
     _import_all(Path(sys.argv[1]).read_text().split())
-    version_key()  # reads all of the sources, once
+    objects.version_key()  # reads all of the sources, once
+    made = objects.interpreter_objects(_say_nothing, None)
+    objects._compile = lambda notify, aide: made  # what takes 5 s, and may be needed often
     pid = os.getpid()
     serve()
     if os.getpid() != pid:

@@ -19,11 +19,15 @@ import msgspec
 from lockstep import places
 from stress.syscalls.driver import Ended, Fault, Order
 
-GUEST: Final = str(files("lockstep.ui") / "data" / "demo.elf")
-MACHINE: Final = (
-    *("--kernel", GUEST, "--bios", "none", "--memory", "16M", "--smp", "2"),
-    *("--idle", "skip"),
+_BUILT: Final = Path(__file__).parents[2] / "guests" / "build"
+_BARE: Final = ("--bios", "none", "--memory", "16M", "--idle", "skip")
+SHORT: Final = ("--kernel", str(_BUILT / "reboot.elf"), *_BARE)
+"""A machine that starts three times, says what time it is, and is done: so there are few calls of
+each kind, and no two that are alike."""
+LONG: Final = (
+    *("--kernel", str(files("lockstep.ui") / "data" / "demo.elf"), "--smp", "2", *_BARE),
 )
+"""A machine that talks for a while, so that its log is committed more than once."""
 _LIST_MODULES: Final = """
 import atexit, sys
 from lockstep.ui.cli.app import main
@@ -103,11 +107,14 @@ def room(template: Path) -> Iterator[Path]:
 
 def furnish(directory: Path) -> Path:
     """A room in which lockstep has been used before; the file that lists what was imported."""
+    if not Path(SHORT[1]).exists():
+        raise SystemExit(f"{SHORT[1]} is not built: run `make guests`")
     (directory / "tmp").mkdir()
     kept, ours = places.cache_directory(), directory / "cache" / "lockstep"
     if kept.is_dir():
         shutil.copytree(kept, ours, ignore=shutil.ignore_patterns("guests*", "regions*"))
-    modules = list(_use(directory, "record", "-o", "made", *MACHINE))
+    modules = list(_use(directory, "record", "-o", "made", *SHORT))
+    modules += _use(directory, "record", "--force", "-o", "made", *LONG)  # keeps its image
     for verb in ("replay", "verify"):
         modules += _use(directory, verb, "made")
     for verb in ("pack", "recover"):

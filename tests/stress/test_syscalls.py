@@ -32,7 +32,7 @@ def driver(bench):
         pytest.param("record", "thread", 1, errno.EAGAIN, id="no thread for messages"),
         pytest.param("record", "thread", 4, errno.EAGAIN, id="no thread for the machine"),
         pytest.param("record", "pipe", 1, errno.EMFILE, id="no pipe for the main loop"),
-        pytest.param("record", "poll", 3, errno.ENOMEM, id="no memory to wait"),
+        pytest.param("record", "poll", 1, errno.ENOMEM, id="no memory to wait"),
         pytest.param("record", "open", 5, errno.EMFILE, id="no descriptor for the log"),
         pytest.param("record", "memory", 10, errno.ENOMEM, id="no memory for a thread"),
         pytest.param("record over another", "dead disk", 90, errno.EIO, id="a disk that dies"),

@@ -59,9 +59,7 @@ def connect_to_rescue(path: Path) -> Opened:
             connection, clean_up = _connect_to_copy(path, log=header[18:20] != _PLAIN)
         except Changed:
             continue
-        # Else SQLite would refuse a file that is shorter than it says it is.
-        connection.execute("PRAGMA writable_schema=ON")
-        return _hardened(connection, clean_up)
+        return _hardened(connection, clean_up, rescue=True)
     raise _too_quick(path)
 
 
@@ -75,7 +73,7 @@ def _connect_to_copy(path: Path, *, log: bool = True) -> Opened:
     try:
         copy_database(path, directory / "copy", log=log)
         return _connect(str(directory / "copy")), lambda: _remove(directory)
-    except (OSError, NotRegular) as error:
+    except (OSError, NotRegular, sqlite3.Error) as error:
         raise _cannot_copy(path, error, left=discard(directory)) from error
     except BaseException:
         discard(directory)
@@ -126,8 +124,12 @@ def _connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def _hardened(connection: sqlite3.Connection, clean_up: Callable[[], None]) -> Opened:
+def _hardened(
+    connection: sqlite3.Connection, clean_up: Callable[[], None], *, rescue: bool = False
+) -> Opened:
     try:
+        if rescue:  # else SQLite would refuse a file that is shorter than it says it is
+            connection.execute("PRAGMA writable_schema=ON")
         harden(connection)
     except BaseException:
         connection.close()

@@ -1,6 +1,7 @@
 """Whose fault it is that a file cannot be read or written: the host's, or what is in it."""
 
 import errno
+import glob
 import os
 import re
 import sqlite3
@@ -17,7 +18,7 @@ _OF_HOST: Final = (
     *(sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_PROTOCOL),
 )
 
-_PAGE_ERROR: Final = re.compile(r"unable to get the page\. error code=(\d+)")
+_PAGE_ERROR: Final = re.compile(r"unable to get the page|failed to get page")
 
 
 def is_of_host(error: BaseException) -> bool:
@@ -29,12 +30,11 @@ def is_of_host(error: BaseException) -> bool:
 
 
 def flaw(database: sqlite3.Connection) -> str | None:
-    """What is wrong with a database, of which every page is looked at. Raises sqlite3.Error."""
+    """What is wrong with a database, of which every page is looked at. Raises sqlite3.Error and
+    OSError."""
     found = str(database.execute("PRAGMA integrity_check(1)").fetchone()[0])
-    if (code := _PAGE_ERROR.search(found)) is not None and int(code[1]) & 0xFF in _OF_HOST:
-        error = sqlite3.OperationalError("disk I/O error")
-        error.sqlite_errorcode = int(code[1])
-        raise error
+    if _PAGE_ERROR.search(found):  # which is none of its contents
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
     return None if found == "ok" else found.splitlines()[-1]
 
 
@@ -47,7 +47,7 @@ def _is_misread(database: sqlite3.Connection, error: BaseException) -> bool:
         return False
     try:
         return flaw(database) is None
-    except sqlite3.Error as second:
+    except (OSError, sqlite3.Error) as second:
         return is_of_host(second)
 
 
@@ -62,6 +62,13 @@ def cannot_read(path: Path, error: Exception) -> HostFailure:
         f"cannot read {path}: {getattr(error, 'strerror', None) or error}",
         remedy="Try again, or copy it to where it can be read: nothing is known to be wrong in it.",
     )
+
+
+def left_behind(path: Path) -> str:
+    """Where that is which a recording was to replace that was killed as it began; for a remedy."""
+    aside = path.parent.glob(f"{glob.escape(path.name)}.{'?' * 8}{scratch.OLD}")
+    kept = sorted(each / path.name for each in aside if os.path.isfile(each / path.name))
+    return "".join(f" What it was to replace is {each}." for each in kept)
 
 
 def discard(directory: Path) -> str:
@@ -79,7 +86,7 @@ def damaged(path: Path, error: object) -> BadRecording:
     return BadRecording(
         f"{path} is damaged: {what if len(what) < 200 else what[:200] + '...'}",
         remedy="Copy it again from where it was recorded; one that was killed, together with its "
-        "-wal file. `lockstep recover` saves what comes before the damage.",
+        f"-wal file. `lockstep recover` saves what comes before the damage.{left_behind(path)}",
     )
 
 

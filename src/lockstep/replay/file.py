@@ -34,13 +34,14 @@ from lockstep.replay.faults import (
     cannot_read,
     damaged,
     flaw,
+    left_behind,
     unreadable,
 )
 from lockstep.replay.format import VERSION
 from lockstep.replay.hardening import long_rows, read_schema, was_interrupted
 from lockstep.replay.json import decode_json
 from lockstep.replay.place import Place
-from lockstep.replay.regular import APPLICATION_ID, NOT_ONE, beside, left_behind, not_begun
+from lockstep.replay.regular import APPLICATION_ID, NOT_ONE, beside, not_begun
 from lockstep.replay.syncer import Syncer
 
 _PAGE_SIZE: Final = 1024

@@ -15,7 +15,8 @@ from typing import Final
 from lockstep.errors import HostFailure, LockstepError, RecordingExists, UsageError, blame
 from lockstep.replay import scratch
 from lockstep.replay.claim import Claim
-from lockstep.replay.regular import OLD, PART, SIDE_FILES, beside, flaw_of_side_file, may_replace
+from lockstep.replay.regular import SIDE_FILES, beside, flaw_of_side_file, may_replace
+from lockstep.replay.scratch import OLD, PART
 
 _ALL: Final = (*SIDE_FILES, "")
 _ANOTHER_NAME: Final = "Choose another name with -o."

@@ -4,7 +4,6 @@ What a name stands for is asked of the open file, and never of the name, which m
 something else by then. Nothing here waits (for the writer of a FIFO), follows a link, or writes.
 """
 
-import glob
 import os
 import stat
 from collections.abc import Iterator
@@ -14,16 +13,11 @@ from typing import Final
 
 from lockstep.errors import BadRecording, UsageError, blame, is_of_host
 from lockstep.replay.bounds import MAX_BLANK, MAX_FILE, MAX_SIDE
-from lockstep.replay.faults import cannot_read
+from lockstep.replay.faults import cannot_read, left_behind
 
 APPLICATION_ID: Final = 0x6C6B7374  # "lkst", shown by file(1)
 NOT_ONE: Final = "Name a file that `lockstep record` has written."
 SIDE_FILES: Final = ("-wal", "-shm", "-journal")
-PART: Final = ".part"
-"""Of a directory beside a recording, in which it is being written anew."""
-OLD: Final = ".old"
-"""Of a directory beside a recording, with what it was to replace."""
-
 _EMPTY: Final = (
     "Record again, or wait a moment. Was it copied? A killed recording needs its -wal file, too."
 )
@@ -36,7 +30,9 @@ _SIDE_MAGIC: Final = {
     "-wal": (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83"),
     "-journal": (b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7",),
 }
-_SHM_PART: Final = 32768
+# Where the host's power went it may have any number of the pieces in which SQLite makes one longer.
+_SHM_PIECE: Final = 4096
+_SHM_EMPTY: Final = 3
 
 
 class NotRegular(Exception):
@@ -134,7 +130,7 @@ def flaw_of_side_file(path: Path, suffix: str) -> str | None:
     if size > MAX_SIDE[suffix] or (size > MAX_BLANK and suffix == "-wal" and not any(start)):
         return f"{size:,} bytes long"
     if suffix == "-shm":
-        return "something else" if size % _SHM_PART else None
+        return "something else" if size % _SHM_PIECE and size != _SHM_EMPTY else None
     return None if not any(start) or start.startswith(_SIDE_MAGIC[suffix]) else "something else"
 
 
@@ -152,13 +148,6 @@ def check_side_files(path: Path) -> None:
             raise BadRecording(
                 f"{side} is none of the recording's files: it is {flaw}", remedy=_NOT_ITS_OWN
             )
-
-
-def left_behind(path: Path) -> str:
-    """Where that is which a recording was to replace that was killed as it began; for a remedy."""
-    aside = path.parent.glob(f"{glob.escape(path.name)}.{'?' * 8}{OLD}")
-    kept = sorted(each / path.name for each in aside if os.path.isfile(each / path.name))
-    return "".join(f" What it was to replace is {each}." for each in kept)
 
 
 def beside(path: Path, suffix: str) -> Path:

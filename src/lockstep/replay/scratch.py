@@ -14,6 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+PART: Final = ".part"
+"""Of a directory beside a recording, in which it is being written anew."""
+OLD: Final = ".old"
+"""Of a directory beside a recording, with what it was to replace."""
+
 _RANDOM: Final = "?" * 8  # what tempfile.mkdtemp puts into a name
 
 _living: Final[dict[Path, int]] = {}
@@ -25,8 +30,12 @@ def make(suffix: str = "", prefix: str = "lockstep-", parent: Path | None = None
     made = Path(tempfile.mkdtemp(suffix, prefix, parent))
     try:
         lock = _open(made)
-    except OSError:
-        made.rmdir()
+    except OSError as error:
+        try:
+            made.rmdir()
+        except OSError:
+            why = f"{error.strerror}; {made} is left behind"
+            raise OSError(error.errno, why) from error
         raise
     with suppress(OSError):  # a file system without locks: nobody is certain then
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -51,6 +51,8 @@ def link_latest(recording: Path) -> bool:
         new.symlink_to(recording.name)
         new.replace(link)  # at once: there is always a latest one
     except OSError:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
         return False
     return True
 

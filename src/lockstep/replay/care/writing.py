@@ -14,7 +14,8 @@ from lockstep.replay.faults import discard
 from lockstep.replay.file import Range, RecordingFile, Text
 from lockstep.replay.format import Ending, Manifest
 from lockstep.replay.place import reserved
-from lockstep.replay.regular import PART, SIDE_FILES, beside
+from lockstep.replay.regular import SIDE_FILES, beside
+from lockstep.replay.scratch import PART
 from lockstep.replay.syncer import sync_directory
 
 
