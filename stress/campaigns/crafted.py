@@ -37,9 +37,7 @@ def run(count: int) -> Result:
     with (
         tempfile.TemporaryDirectory(prefix="stress-") as directory,
         ProcessPoolExecutor(
-            os.cpu_count(),
-            mp_context=multiprocessing.get_context("spawn"),
-            max_tasks_per_child=25,
+            os.cpu_count(), mp_context=multiprocessing.get_context("spawn")
         ) as pool,
     ):
         samples = recordings.make_samples(Path(directory))
