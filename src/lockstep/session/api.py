@@ -83,6 +83,8 @@ def run(
     It ends at the latest at `until`, instructions or a text such as "1.7G" or "12.5s" (of virtual
     time), and after `timeout` seconds of the host's time. `pace`: "real" keeps the guest's clock
     from running ahead of the host's, "none" does not; the default is "none" with idle="skip".
+
+    Raises KeyboardInterrupt if a signal stops it, once the machine, and a recording, have ended.
     """
     given = {"typed": typed, "until": until, "timeout": timeout, "pace": pace}
     return _live(machine, checked(_Input, given))
@@ -185,6 +187,8 @@ def _live(
         if given.typed:
             session.post(Arrival(SERIAL, given.typed))
         outcome = session.run()
+    if outcome.stopped:
+        leave(outcome.exit_status)
     return Run(outcome, bytes(kept.data))
 
 

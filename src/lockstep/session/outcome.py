@@ -74,6 +74,9 @@ class Until(NamedTuple):
 TO_THE_END: Final = Until()
 
 
+_SIGNALLED: Final = 128
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """The end of a session."""
 
@@ -93,6 +96,12 @@ class Outcome(msgspec.Struct, frozen=True):
     def exit_status(self) -> int:
         """What a command that ran the machine live ends with."""
         return _ENDS[self.reason].exit_status
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a signal ended it: its status is then 128 and the signal's number, as a shell has
+        it."""
+        return self.exit_status > _SIGNALLED
 
     @property
     def guest_code(self) -> int | None:

@@ -1,11 +1,15 @@
 """What a program may ask for: what the command line may. All else could not be replayed."""
 
+import os
+import signal
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
+from fakes.speaker import speaker
 from lockstep.errors import BadRecording, LockstepError, UsageError
+from lockstep.host.serial import NullSerial
 from lockstep.session import api
 from lockstep.session.config import MOST_APPEND, MachineConfig, config_from_manifest
 
@@ -138,3 +142,16 @@ def test_a_seed_is_all_of_the_outside(tmp_path):
     assert clocks[0] == clocks[1]
     assert clocks[0][0] != clocks[2][0]
     assert api.replay(tmp_path / "other").console == other.console
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_program_and_leaves_a_complete_recording(number, tmp_path, monkeypatch):
+    """A test that drives a guest is ended by Ctrl-C, and not only its machine."""
+    kernel = speaker(tmp_path / "kernel", b"!", keys=1)
+    monkeypatch.setattr(NullSerial, "can_receive", lambda self: True)
+    monkeypatch.setattr(api._KeptOutput, "emit", lambda *_: os.kill(os.getpid(), number))
+    with pytest.raises(KeyboardInterrupt):
+        api.record(tmp_path / "r", kernel=kernel, bios="none", memory=32 << 20)
+    found = api.info(tmp_path / "r")
+    assert found["complete"]
+    assert found["ended_by"] in ("interrupt", "terminate")
