@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -69,11 +70,16 @@ class Case(NamedTuple):
     argv: tuple[str, ...]
     before: Callable[[Driver, Path], None]
     after: Callable[[Room], Iterator[str]]
+    killed: Callable[[Room], Iterator[str]]
+    """What is wrong when it has ended as if killed."""
 
 
 def wrong(room: Room, case: Case, before: dict[str, bytes]) -> Iterator[str]:
     """Everything that should not have happened."""
     ended, said = room.done.ended, room.done.err
+    if is_killed(room.done):
+        yield from case.killed(room)
+        return
     if ended.hung:
         yield "it hangs"
     allowed = {_DONE, _HOST_FAILURE} if ended.hit else {_DONE}
@@ -91,6 +97,13 @@ def wrong(room: Room, case: Case, before: dict[str, bytes]) -> Iterator[str]:
         yield "no message, or no remedy"
     yield from _left_behind(room.path, said, before)
     yield from case.after(room)
+
+
+def is_killed(done: Done) -> bool:
+    """Whether there was no memory where nobody can get over that: LLVM ends the process by an
+    assertion then, and what begins a thread of Python's has to."""
+    of_llvm = done.ended.status == -signal.SIGABRT and "JIT session error" in done.err
+    return of_llvm or (done.ended.status == _HOST_FAILURE and "no memory left" in done.err)
 
 
 def contents(room: Path) -> dict[str, bytes]:
@@ -163,6 +176,30 @@ def _recorded_over(room: Room) -> Iterator[str]:
         yield from flaws
 
 
+def _not_begun(room: Room) -> Iterator[str]:
+    """It is there in part, or it is said that it is empty."""
+    if not (room.path / NAME).exists():
+        return
+    flaws = list(room.holds(NAME, room.consoles["new"], whole=False))
+    if not any("killed as it began" in each for each in flaws):
+        yield from flaws
+
+
+def _kept(room: Room) -> Iterator[str]:
+    """The old recording is in its place, or said to be aside; or the new one has begun."""
+    said = room.replay(NAME).err
+    aside = [each for each in room.path.glob(f"{NAME}.*/{NAME}") if each.parent.name in said]
+    if aside:
+        yield from room.holds(str(aside[0]), room.consoles["old"], whole=True)
+    elif list(room.holds(NAME, room.consoles["old"], whole=True)):
+        yield from room.holds(NAME, room.consoles["new"], whole=False)
+
+
+def _source(room: Room) -> Iterator[str]:
+    """What was read, or packed, is there."""
+    yield from room.holds(NAME, room.consoles["new"], whole=True)
+
+
 def _replayed(room: Room) -> Iterator[str]:
     if room.worked and room.done.out != room.consoles["new"]:
         yield "the console has something else"
@@ -188,10 +225,10 @@ def _recovered(room: Room) -> Iterator[str]:
 
 
 CASES: Final = {
-    "record": Case(_NEW, _nothing, _recorded),
-    "record over another": Case((*_NEW, "--force"), _record_old, _recorded_over),
-    "replay": Case(("replay", NAME), _record_new, _replayed),
-    "verify": Case(("verify", NAME), _record_new, _verified),
-    "pack": Case(("pack", NAME), _record_new, _packed),
-    "recover": Case(("recover", NAME, "-o", "out"), _record_killed, _recovered),
+    "record": Case(_NEW, _nothing, _recorded, _not_begun),
+    "record over another": Case((*_NEW, "--force"), _record_old, _recorded_over, _kept),
+    "replay": Case(("replay", NAME), _record_new, _replayed, _source),
+    "verify": Case(("verify", NAME), _record_new, _verified, _source),
+    "pack": Case(("pack", NAME), _record_new, _packed, _source),
+    "recover": Case(("recover", NAME, "-o", "out"), _record_killed, _recovered, _recovered),
 }

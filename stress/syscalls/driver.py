@@ -6,6 +6,7 @@ started is neither waited for nor made to fail. Orders come as lines on standard
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import socket
@@ -45,7 +46,7 @@ class Order(msgspec.Struct, frozen=True):
     watched: bool = True
     below: str = ""
     """A directory in it to run the command in."""
-    patience_s: float = 120.0
+    patience_s: float = 90.0
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -93,6 +94,7 @@ def _prepare(order: Order, through: socket.socket) -> None:
     for fd, name in ((1, "stdout"), (2, "stderr")):
         _redirect(fd, name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.chdir(order.below or ".")
+    faulthandler.register(signal.SIGUSR1)
     sys.argv = ["lockstep", *order.argv]
     if order.watched:
         watch(WATCHED, through)
@@ -123,7 +125,7 @@ class _Supervisor:
                     status = self._ended()
                     deadline = deadline if status is None else time.monotonic() + _LATE_S
                 if time.monotonic() > deadline:
-                    return self._hang(status)
+                    return self._hang(status, listener)
                 try:
                     self._serve(listener)
                 except EOFError:
@@ -150,8 +152,12 @@ class _Supervisor:
         child, status = os.waitpid(self._child, os.WNOHANG)
         return os.waitstatus_to_exitcode(status) if child else None
 
-    def _hang(self, status: int | None) -> Ended:
+    def _hang(self, status: int | None, listener: Listener | None) -> Ended:
         if status is None:
+            os.kill(self._child, signal.SIGUSR1)  # it tells where each thread is
+            told = time.monotonic() + _LATE_S
+            while time.monotonic() < told:
+                self._serve(listener)
             os.kill(self._child, signal.SIGKILL)
             os.waitpid(self._child, 0)
         return Ended(status or 0, self._hit, hung=True, counts=dict(self._counts))

@@ -49,7 +49,7 @@ def make_directory(path: Path) -> None:
 
     Raises Untrusted or OSError.
     """
-    if not os.path.lexists(path):
+    if not _is_there(path):
         _make_below(path)
     check_directory(path)
 
@@ -86,11 +86,21 @@ def say_once(notify: Notify, error: HostFailure | OSError) -> None:
 
 def _make_below(path: Path) -> None:
     missing = [path]
-    while not os.path.lexists(missing[-1].parent):
+    while not _is_there(missing[-1].parent):
         missing.append(missing[-1].parent)
     _check_way(missing[-1].parent)
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether anything has this name. Raises OSError if nobody can tell; `os.path.lexists` says no
+    then, even of the root directory."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _check_way(directory: Path) -> None:

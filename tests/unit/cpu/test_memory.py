@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+from types import SimpleNamespace
 
 import pytest
 
-from lockstep.cpu.hostmemory import host_address
+from lockstep.cpu import hostmemory
+from lockstep.cpu.hostmemory import check_executable, host_address
 from lockstep.cpu.layout import CODE, DIRTY, PAGE, TABLE, WRITABLE
 from lockstep.cpu.memory import Ram
 from lockstep.errors import InternalError
@@ -84,3 +86,11 @@ def test_native_code_finds_it_by_address() -> None:
     address = host_address(ram.memory)
     assert address % PAGE == 0
     assert ctypes.string_at(address + 100, 4) == b"here"
+
+
+def test_memory_that_may_not_be_executed_is_found_before_it_is_used(monkeypatch):
+    """As LLVM's own assertion would end the process."""
+    check_executable()
+    monkeypatch.setattr(hostmemory, "_libc", SimpleNamespace(mprotect=lambda *_: -1))
+    with pytest.raises(OSError, match="Errno"):
+        check_executable()

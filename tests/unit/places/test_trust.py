@@ -189,3 +189,14 @@ def test_it_is_said_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.setenv("LOCKSTEP_CACHE", str(tmp_path / "other"))
     say_once(said.append, HostFailure("it is wide open", remedy="close it"))
     assert "it is wide open (remedy: close it)" in said[1]
+
+
+def test_a_disk_that_tells_nothing_is_not_looked_at_for_ever(tmp_path, monkeypatch):
+    """Even the root directory seems not to be there, then."""
+
+    def fail(path):
+        raise OSError(errno.EIO, "Input/output error", path)
+
+    monkeypatch.setattr(os, "lstat", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        make_directory(tmp_path / "cache" / "lockstep")

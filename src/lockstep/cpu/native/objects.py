@@ -24,6 +24,7 @@ import msgspec
 from llvmlite import binding as llvm
 
 from lockstep import places
+from lockstep.cpu.hostmemory import check_executable
 from lockstep.cpu.native.messages import Order, Portion, Request, encode
 from lockstep.cpu.native.target import host_cpu, host_features, new_target_machine
 from lockstep.errors import HostFailure
@@ -201,10 +202,11 @@ class Interpreter:
         self.cached: Final = cached
         self.linker: Final = Linker()
         try:
+            check_executable()
             self.exports: Final = self.linker.link(code, EXPORTS)
-        except RuntimeError as error:
+        except (OSError, RuntimeError) as error:
             raise HostFailure(
-                f"the interpreter cannot be put into memory: {error}",
+                f"the interpreter cannot be put into memory: {str(error).partition(':')[0]}",
                 remedy="It takes a host with more memory, or one that lets memory be executed.",
             ) from error
 
