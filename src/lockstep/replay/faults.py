@@ -11,6 +11,7 @@ from typing import Final
 from lockstep import errors
 from lockstep.errors import BadRecording, HostFailure, LockstepError
 from lockstep.replay import scratch
+from lockstep.replay.format import VERSION
 from lockstep.replay.words import readable
 
 _OF_HOST: Final = (
@@ -87,6 +88,14 @@ def damaged(path: Path, error: object) -> BadRecording:
         f"{path} is damaged: {what if len(what) < 200 else what[:200] + '...'}",
         remedy="Copy it again from where it was recorded; one that was killed, together with its "
         f"-wal file. `lockstep recover` saves what comes before the damage.{left_behind(path)}",
+    )
+
+
+def newer_format(path: Path, version: int) -> BadRecording:
+    """The error for a recording of a format that is not known yet."""
+    return BadRecording(
+        f"{path} has format {version}; this lockstep reads format {VERSION}",
+        remedy="Use the version of lockstep that recorded it, or a newer one.",
     )
 
 

@@ -35,6 +35,7 @@ from lockstep.replay.faults import (
     damaged,
     flaw,
     left_behind,
+    newer_format,
     unreadable,
 )
 from lockstep.replay.format import VERSION
@@ -357,10 +358,7 @@ class RecordingFile:
         with _reading(self.path, self._db):
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version > VERSION:
-                raise BadRecording(
-                    f"{self.path} has format {version}; this lockstep reads format {VERSION}",
-                    remedy="Use the version of lockstep that recorded it, or a newer one.",
-                )
+                raise newer_format(self.path, version)
             schema = read_schema(self._db, MAX_TABLES)
             if not schema or version < 1:
                 raise not_begun(self.path)

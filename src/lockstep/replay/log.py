@@ -21,9 +21,17 @@ from lockstep.replay.codec import (
     encode_chunk,
 )
 from lockstep.replay.crowd import Crowd
-from lockstep.replay.faults import damaged
+from lockstep.replay.faults import damaged, newer_format
 from lockstep.replay.file import ChunkRow, Range, RecordingFile, Text, TextRow
-from lockstep.replay.format import REVISION, AnyEvent, Checkpoint, Ending, Logged, Manifest
+from lockstep.replay.format import (
+    REVISION,
+    VERSION,
+    AnyEvent,
+    Checkpoint,
+    Ending,
+    Logged,
+    Manifest,
+)
 from lockstep.replay.merge import MERGED_BYTES, merge_chunks, merge_texts
 from lockstep.replay.regular import not_begun
 
@@ -392,6 +400,8 @@ class LogReader:
         manifest: Manifest | None = self._file.about("manifest", Manifest)
         if manifest is None:
             raise not_begun(self.path)
+        if manifest.format > VERSION:
+            raise newer_format(self.path, manifest.format)
         if sum(each.size for each in manifest.images) > MAX_IMAGE_BYTES:
             raise damaged(self.path, "its images are too big for any machine")
         return manifest

@@ -13,8 +13,9 @@ from typing import Final
 from lockstep.det.instant import Icount
 
 PERIODIC: Final = "periodic"
-FURTHEST: Final = 1 << 37
-"""Instructions. A guest that spins does some 2**39 a second when nobody holds it back."""
+FURTHEST: Final = 1 << 40
+"""Instructions. A guest that spins does some 2**39 a second when nobody holds it back, and eight
+harts write 2 KB into each checkpoint."""
 _GROWTH: Final = 4
 
 

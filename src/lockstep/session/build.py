@@ -221,6 +221,7 @@ def replayed(
             tick=progress,
             counted=_counts(computer, regions),
         )
+        code.ran = True
         try:
             with _watched(session, world, instants):
                 yield session

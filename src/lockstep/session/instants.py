@@ -39,7 +39,8 @@ LONGEST_TIMEOUT_S: Final = 10**9
 _FORMS: Final = "1741896694, 1,741,896,694, 1.7G or 12.5s"
 _RELATIVE: Final = f"{_FORMS}; from the end of a recording: 99% or -1000"
 _WRITTEN: Final = re.compile(
-    r"(-?)((?:\d{1,3}(?:,\d{3})+|\d{1,30}(?:_\d{1,30}){0,9})(?:\.\d{1,30})?) ?([a-zA-Z%]{0,2})",
+    r"(-?)((?:\d{1,3}(?:,\d{3}){1,10}|\d{1,30}(?:_\d{1,30}){0,9})(?:\.\d{1,30})?)"
+    r" ?([a-zA-Z%]{0,2})",
     re.ASCII,
 )
 

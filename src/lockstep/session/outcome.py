@@ -90,7 +90,8 @@ class Outcome(msgspec.Struct, frozen=True):
     def describe(self) -> str:
         """For people."""
         said = _ENDS[self.reason].said.format(code=self.code)
-        return f"{said} after {self.instructions:,} instructions"
+        plural = "" if self.instructions == 1 else "s"
+        return f"{said} after {self.instructions:,} instruction{plural}"
 
     @property
     def exit_status(self) -> int:

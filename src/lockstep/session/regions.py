@@ -90,12 +90,13 @@ def _given_up(death: HelperDied) -> str:
 
 class Code:
     """Where a run has its compiled code from: from the cache, or `afresh` from the compiler alone,
-    with the cache neither read nor written. `cached`: some of it came out of the cache, which is
-    known once the run is over."""
+    with the cache neither read nor written. `cached`: some of it came out of the cache, and was
+    run, which is known once the run is over."""
 
     def __init__(self, *, afresh: bool = False) -> None:
         self.afresh: Final = afresh
         self.cached = False
+        self.ran = False
 
     @contextmanager
     def used(self, engine: str, regions: Supply | None, notify: Notify) -> Iterator[None]:
@@ -113,7 +114,7 @@ class Code:
             yield
         finally:
             products = 0 if regions is None else regions.stats().get("cache_products", 0)
-            self.cached = objects.from_cache() or products > 0
+            self.cached = self.ran and (objects.from_cache() or products > 0)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
-from lockstep.errors import LockstepError
+from lockstep.errors import LockstepError, UsageError
 from lockstep.host.samefile import Spared, refuse
 from lockstep.replay.regular import SIDE_FILES, beside, read_header
 from lockstep.session.config import MachineConfig
@@ -38,4 +38,7 @@ def _is_recording(path: str) -> bool:
 
 
 def _files_of(recording: Path) -> list[Path]:
+    """A recording and what may be beside it. Raises UsageError for what names no file."""
+    if not recording.name:
+        raise UsageError(f"{recording} is no name for a recording", remedy="name a file")
     return [recording, *(beside(recording, suffix) for suffix in SIDE_FILES)]

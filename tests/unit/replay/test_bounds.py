@@ -119,8 +119,9 @@ def test_an_instant_is_bounded(
         lambda facts: facts[:-1],
         lambda facts: "",
         lambda facts: "null",
+        lambda facts: '"' + '\\"' * 500_000,
     ],
-    ids=["deep", "deeper than is stated", "long", "digits", "open", "cut", "empty", "null"],
+    ids=["deep", "deeper", "long", "digits", "open", "cut", "empty", "null", "unterminated"],
 )
 @pytest.mark.parametrize("where", ["manifest", "ending"])
 def test_json_is_bounded(
@@ -133,6 +134,13 @@ def test_json_is_bounded(
     except BadRecording:
         return
     assert "9" * 100_000 in getattr(parts, where)  # which is in a field that nobody knows
+
+
+def test_a_format_of_the_future_is_told(parts: Parts, tmp_path: Path) -> None:
+    """By the manifest, too: what it means there, nobody here knows."""
+    facts = json.loads(parts.manifest) | {"format": 99}
+    parts.manifest = json.dumps(facts)
+    refused(parts, tmp_path / "r", "format 99")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from lockstep.session import api, codecache
 from lockstep.session.locate.inquiry import inquire
 from lockstep.session.locate.rerun import Conditions, Recorded
 from lockstep.session.profile import profile
+from stress.crafted import parts as crafted
 from stress.faults.tamper import tamper
 
 Cli = Callable[..., Done]
@@ -203,3 +204,15 @@ def test_without_code_from_the_cache_there_is_no_second_run(demo: Path, tmp_path
     with pytest.raises(ReplayDivergence) as caught:
         api.replay(forged(demo, tmp_path / "forged"), engine="reference")
     assert not caught.value.report.afresh
+
+
+def test_a_machine_that_never_ran_is_not_tried_twice(
+    demo: Path, tmp_path: Path, cached_interpreter: None, cli: Cli
+) -> None:
+    """No compiled code can be to blame for a recording of nothing."""
+    parts = crafted.read(demo)
+    parts.manifest = json.dumps(json.loads(parts.manifest) | {"images": []})
+    crafted.write(parts, tmp_path / "empty")
+    done = cli("replay", tmp_path / "empty")
+    assert done.status == 4
+    assert "trying again" not in done.err

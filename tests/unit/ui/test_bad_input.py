@@ -145,3 +145,11 @@ def test_a_profile_of_nothing(cli, recording):
 
 def test_a_kind_of_event_that_does_not_exist(cli, recording):
     refused(cli("events", recording, "--kind", "miracle"), 2, "wall-clock")
+
+
+@pytest.mark.parametrize("name", ["", ".", "/", ".."])
+def test_a_recording_has_a_name(cli, name):
+    """A directory is none."""
+    done = cli("record", "-o", name, "--bios", "none", "--kernel", DEMO)
+    assert done.status == 2
+    assert "Traceback" not in done.err
