@@ -22,7 +22,7 @@ CLAIM: Final = (
     "whatever the disk kept when the power went, what was synced replays, a recording that was to "
     "be replaced is not lost, and the rest is a clear error"
 )
-FULL: Final = 2000
+FULL: Final = 1000
 SAMPLE: Final = 25
 _NAMES: Final = tuple(CASES)
 

@@ -4,8 +4,9 @@ The model. The disk writes sectors of 512 bytes, each of them whole or not at al
 written since the last sync of a file any sectors may be there, in any order, and a file may have
 become longer without them: then there are zeros. Each change of a name (a file made, removed,
 renamed) is there or not, whole, and for itself, until the file or one of its directories was synced
-after it; but nothing is in a directory that is not there. This is weaker than what ext4, XFS and
-Btrfs do, which keep the order of changes of names: what holds here, holds there.
+after it; but nothing is in a directory that is not there, and no name is made before it is free.
+This is weaker than what ext4, XFS and Btrfs do, which keep the order of changes of names: what
+holds here, holds there.
 
 Pillai et al., "All File Systems Are Not Created Equal" (OSDI 2014), tell why.
 """
@@ -53,6 +54,8 @@ class Names(Change):
     """Names that stand for other inodes now; None: for none."""
 
     names: tuple[tuple[str, int | None], ...] = ()
+    makes: bool = False
+    """Whether a name is made, which it cannot be while it stands for something else."""
     touched: frozenset[int] = frozenset()
     """The inodes that have, or had, one of them."""
 
@@ -125,6 +128,8 @@ class Disk:
             parent = os.path.dirname(path)
             if inode is not None and parent and parent not in paths:
                 return  # nothing is in a directory that is not there
+            if change.makes and path in paths:
+                return  # it was not free
             if inode is None and any(each.startswith(f"{path}/") for each in paths):
                 return  # nor is a directory removed with what is in it
         for path, inode in change.names:
@@ -147,7 +152,8 @@ class Disk:
                 if inode is not None:
                     self._changes.append(Data(index, inode=inode, at=size))
             case Create(path, directory):
-                self._rename(index, ((path, self._inode(None if directory else b"")),))
+                new = self._inode(None if directory else b"")
+                self._rename(index, ((path, new),), makes=True)
             case Rename(path, target):
                 self._move(index, path, target)
             case Remove(path):
@@ -171,10 +177,12 @@ class Disk:
             names.append((target + each[len(path) :], self._paths[each]))
         self._rename(index, tuple(names))
 
-    def _rename(self, index: int, names: tuple[tuple[str, int | None], ...]) -> None:
+    def _rename(
+        self, index: int, names: tuple[tuple[str, int | None], ...], *, makes: bool = False
+    ) -> None:
         inodes = [inode for _, inode in names] + [self._paths.get(path) for path, _ in names]
         touched = frozenset(inode for inode in inodes if inode is not None)
-        change = Names(index, names=names, touched=touched)
+        change = Names(index, names=names, makes=makes, touched=touched)
         self._changes.append(change)
         self._name(self._paths, change)
 

@@ -61,6 +61,14 @@ def test_nothing_is_in_a_directory_that_is_not_there():
     assert {"d/a": b""} not in found
 
 
+def test_a_name_is_not_made_before_it_is_free():
+    """Who was moved away is not lost with the one that came."""
+    moved = [Create("d", directory=True), Rename("a", "d/a"), Create("a")]
+    found = states({"a": b"old"}, moved)
+    assert {"d": None, "d/a": b"old", "a": b""} in found
+    assert all(b"old" in each.values() for each in found)
+
+
 def test_the_log_of_a_command_makes_the_same_disk(tmp_path):
     """Written, appended, renamed and removed by the real thing."""
     directory = tmp_path / "disk"

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from lockstep.errors import UsageError
+from lockstep.errors import HostFailure, UsageError
 
 SUFFIX: Final = ".lockstep"
 LATEST: Final = f"latest{SUFFIX}"
@@ -41,7 +41,7 @@ def numbered(stem: str, directory: Path) -> Iterator[Path]:
 
 def link_latest(recording: Path) -> bool:
     """Have the link beside `recording` lead to it. False: it cannot be, as what is there is no
-    link, or the directory has none."""
+    link, or the directory has none. Raises HostFailure if something is left of it."""
     link = recording.with_name(LATEST)
     if link.name == recording.name or (os.path.lexists(link) and not link.is_symlink()):
         return False
@@ -51,10 +51,18 @@ def link_latest(recording: Path) -> bool:
         new.symlink_to(recording.name)
         new.replace(link)  # at once: there is always a latest one
     except OSError:
-        with suppress(OSError):
-            new.unlink(missing_ok=True)
+        _remove(new)
         return False
     return True
+
+
+def _remove(link: Path) -> None:
+    try:
+        link.unlink(missing_ok=True)
+    except OSError as error:
+        raise HostFailure(
+            f"{link} is left behind, as it cannot be removed: {error.strerror}", remedy="Remove it."
+        ) from error
 
 
 def latest(directory: Path) -> Path:
