@@ -22,7 +22,7 @@ _BATCH: Final = 20
 
 
 def run(count: int) -> Result:
-    """Make so many guests; record each on one engine, and replay it on all."""
+    """Make so many guests; record each on one engine, and replay it on the others."""
     first = first_seed()
     batches = [
         range(at, min(at + _BATCH, first + count)) for at in range(first, first + count, _BATCH)

@@ -21,6 +21,7 @@ MEMORY: Final = 4 << 20
 _HANDLER, _BODY, _ROWS, _CSRS, _ROOT, _MIDDLE, _LEAVES, _SIZE = (
     0x1000, 0x2000, 0x6000, 0x7000, 0x8000, 0x9000, 0xA000, 0xC000,
 )  # fmt: skip
+_BODY_SIZE: Final = 0x1000
 _ROW: Final = 512  # a pointer for each register, then mstatus
 _ROW_COUNT: Final = 8
 _SV39: Final = 8 << 60
@@ -123,7 +124,7 @@ def _handler(rng: random.Random) -> bytes:
         _word("lui", rd=29, imm=rng.getrandbits(19) << 12 | 0x1000),
         _word("addi", rd=29, rs1=29, imm=rng.getrandbits(10) * 2 + 1),
         _word("mul", rd=30, rs1=30, rs2=29),
-        _word("lui", rd=29, imm=0x4000),
+        _word("lui", rd=29, imm=_BODY_SIZE),
         _word("addi", rd=29, rs1=29, imm=-2),
         _word("srli", rd=28, rs1=30, shamt=7),
         _word("and", rd=28, rs1=28, rs2=29),
@@ -147,9 +148,9 @@ def _handler(rng: random.Random) -> bytes:
 
 def _body(rng: random.Random) -> bytes:
     code = bytearray()
-    while len(code) < _ROWS - _BODY:
+    while len(code) < _BODY_SIZE:
         code += _code([_instruction(rng)])
-    return bytes(code[: _ROWS - _BODY])
+    return bytes(code[:_BODY_SIZE])
 
 
 def _instruction(rng: random.Random) -> int:
@@ -207,7 +208,7 @@ def _registers(rng: random.Random) -> list[int]:
     paging = _SV39 | (BASE + _ROOT) >> 12
     values: Mapping[str, int] = {
         "mtvec": handler,
-        "stvec": BASE + _BODY + rng.randrange(0, 0x4000, 4),
+        "stvec": BASE + _BODY + rng.randrange(0, _BODY_SIZE, 4),
         "medeleg": rng.choice((0, rng.getrandbits(16))),
         "mideleg": rng.choice((0, 0x222)),
         "mie": rng.choice((0, 0xAAA, rng.getrandbits(12))),
