@@ -59,11 +59,16 @@ def insn(pattern: str, *, name: str = "", ext: str = "", asm: str = "") -> Calla
 
 @cache
 def table() -> tuple[Insn, ...]:
-    """Every instruction, frozen. Refuses two that could match the same word."""
-    for module in EXTENSION_MODULES:
-        importlib.import_module(f"lockstep.isa.ext.{module}")
+    """Every instruction, frozen. Refuses two that could match the same word.
+
+    The order is the same in every process, whichever module of an extension was imported first:
+    compiled code that is kept knows handlers by number.
+    """
+    order = [f"lockstep.isa.ext.{module}" for module in EXTENSION_MODULES]
+    for module in order:
+        importlib.import_module(module)
     _refuse_overlap(_collected)
-    return tuple(_collected)
+    return tuple(sorted(_collected, key=lambda one: order.index(one.semantics.__module__)))
 
 
 def _refuse_overlap(insns: Sequence[Insn]) -> None:
