@@ -118,13 +118,14 @@ def test_cache_blocks_where_nothing_is(engine: str, tmp_path: Path) -> None:
     recording = tmp_path / "vacant.lockstep"
     machine = {"kernel": str(built("vacant")), "bios": "none", "memory": 16 << 20}
     made = api.record(recording, engine=engine, **machine)
-    expected = [NOTHING] * 3 + [MEMORY] * 2 + [NOTHING] * 3 + [DEVICE] * 5
-    assert made.console.split() == expected
+    # The third lies in PCIe's window below RAM, which version 1 lacks.
+    beyond = [MEMORY] * 2 + [NOTHING] * 3 + [DEVICE] * 5
+    assert made.console.split() == [NOTHING, NOTHING, DEVICE, *beyond]
     for other in ENGINES:
         assert api.replay(recording, engine=other).console == made.console
     before = api.run(engine=engine, version=1, **machine)
     assert before.console.split() == [
-        b"0007" + line[4:] if line != MEMORY else line for line in expected
+        b"0007" + line[4:] if line != MEMORY else line for line in [NOTHING] * 3 + beyond
     ]
 
 

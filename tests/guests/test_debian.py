@@ -77,7 +77,7 @@ def test_a_replay_with_a_cold_cache_and_a_warm_one_is_the_same(
     for _ in range(3):
         done = lockstep("replay", recording.path, cache=tmp_path)
         assert (done.returncode, done.stdout) == (0, recording.console), done.stderr
-    assert (tmp_path / "lockstep" / "regions.sqlite").exists()
+    assert (tmp_path / "regions.sqlite").exists()
 
 
 @pytest.mark.xdist_group("debian")

@@ -161,8 +161,8 @@ def _device_load(s: EngineHart, paddr: Word, addr: Word, size: int) -> Word:
     c = s.cluster
     aligned = (paddr & (size - 1)) == 0
     if size >= 4:
-        offset = paddr - c.mtime_at
-        if aligned and offset < 8:
+        offset = paddr & 7
+        if aligned and paddr - offset == c.mtime_at:
             # Asking the bus would give the same, as time is that of this instruction.
             ticks = s.time() >> (offset << 3)
             if size == 4:

@@ -176,7 +176,7 @@ class Cpu:
 
     def forget(self) -> None:
         """Ask the bus for everything again."""
-        self._block.known_at = NOWHERE
+        self._block.known_at, self._block.known_size = NOWHERE, 0
 
     def watch(self, address: int) -> None:
         """Tell the bus of every store to the 8 bytes of main memory at `address`, before it."""

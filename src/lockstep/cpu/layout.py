@@ -158,7 +158,7 @@ MMIO_STORE: Final = 1
 MMIO_PROBE: Final = 2
 MMIO_WATCHED: Final = 3
 
-NOWHERE: Final = 1 << 63  # no physical address
+NOWHERE: Final = (1 << 64) - 1  # where nothing of more than a byte can be, as it is odd
 
 MMIO_NONE: Final = 0
 MMIO_REQUESTED: Final = 1
