@@ -19,6 +19,14 @@ BUSY = {}
 ASLEEP = {1_000: lambda m: m.wait()}
 
 
+@pytest.fixture
+def default_hangup():
+    """SIGHUP is not ignored, as it is where the tests run under nohup: that would have its way."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def ended(rig, guest, path, *, idle="real", shift=0):
     """How it ended, once its recording has been seen to be whole and to replay to the same end."""
     outcome = rig.run()
@@ -107,12 +115,20 @@ def test_a_timeout(tmp_path, guest):
         (signal.SIGTERM, "terminate", 143),
     ],
 )
-@pytest.mark.parametrize("guest", [BUSY, ASLEEP], ids=["busy", "asleep"])
-def test_signals_are_told_apart(tmp_path, guest, number, reason, status):
+@pytest.mark.parametrize("asleep", [False, True], ids=["busy", "asleep"])
+def test_signals_are_told_apart(tmp_path, default_hangup, asleep, number, reason, status):
     """As a shell does it: 128 and the number of the signal."""
+    sent = []
+
+    def at_1000(machine):
+        if not sent:  # in the session, and not in its replay again
+            sent.append(os.kill(os.getpid(), number))
+        if asleep:
+            machine.wait()
+
+    guest = {1_000: at_1000}
     rig = live_rig(guest, tmp_path / "r")
     rig.machine.cpu.pace_s = 0.0001
-    threading.Timer(0.03, os.kill, (os.getpid(), number)).start()
     outcome = ended(rig, guest, tmp_path / "r")
     assert (outcome.reason, outcome.exit_status) == (reason, status)
 
