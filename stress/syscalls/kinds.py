@@ -109,7 +109,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "unlink": Kind(_UNLINKS, (errno.EIO, errno.ENOMEM)),
     "make": Kind(_MAKES, (errno.EIO, errno.ENOSPC, errno.ENOMEM)),
     "mode": Kind(_MODES, (errno.EIO, errno.ENOMEM)),
-    "close": Kind(("close",), (errno.EIO,)),
+    "close": Kind(("close",), (errno.EIO,), _on_file),
     "lock": Kind(("flock", "fcntl"), (errno.EINTR, errno.EIO, errno.ENOLCK), _locks),
     "memory": Kind(("mmap", "mremap", "mprotect", "brk"), (errno.ENOMEM,)),
     "thread": Kind(("clone", "clone3", "fork", "vfork"), (errno.EAGAIN, errno.ENOMEM)),
