@@ -42,7 +42,7 @@ def read_plain(path: str | Path, limit: int) -> bytes:
 
 def _hold(size: int, limit: int) -> None:
     if size > limit:
-        raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes")
+        raise OSError(errno.EOVERFLOW, f"it has more than {limit:,} bytes")
 
 
 def _check(mode: int) -> None:

@@ -34,7 +34,7 @@ def ending(cli, tmp_path):
         assert facts["complete"]
         again = cli("replay", path)
         assert again.status == 0, again.err
-        message, *_ = (line for line in made.err.splitlines() if "instructions" in line)
+        message, *_ = (line for line in made.err.splitlines() if " instruction" in line)
         assert message in again.err
         return made.status, facts["ended_by"], facts["guest_code"], message
 

@@ -82,7 +82,8 @@ def test_a_divergence_comes_with_its_report(cli, recording, tmp_path):
         return [each for each in logged if not isinstance(each.event, WallClock)]
 
     tamper(recording, tmp_path / "altered", change, sealed=True)
-    found = result(cli("replay", tmp_path / "altered", "--json"))
+    done = cli("replay", tmp_path / "altered", "--json")
+    found = json.loads(done.err.splitlines()[-1])  # after the word that it is tried again
     said = json.loads(cli("verify", tmp_path / "altered", "--json").out)
     assert (found["exit_status"], found["kind"]) == (3, "divergence")
     assert found["report"] == said["report"]
